@@ -1,0 +1,154 @@
+"""Everything that is known of one node at one moment."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+
+from calitop.model.network import IpRule, Link, Neighbour, Route
+from calitop.model.rules import ChainKey, Chain, Ruleset, TableKey
+
+_EMPTY: Mapping[str, int] = MappingProxyType({})
+_EMPTY_TEXT: Mapping[str, str] = MappingProxyType({})
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """A line or a file that could not be understood; it is kept and shown, never dropped."""
+
+    line: int | None
+    """From 1; None when the whole file is meant."""
+    text: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class SourceFile:
+    """One text that was read, and what it was taken for."""
+
+    file: str
+    """Path inside the snapshot, or the command that printed it."""
+    kind: str | None
+    """Name of the format (`iptables-save`, `ip route` …); None when nothing fitted."""
+    lines: int
+    problems: tuple[Problem, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class IpSet:
+    """One ipset; the members are None when only the header was read."""
+
+    name: str
+    type: str
+    members: tuple[str, ...] | None = None
+    """In ipset's words, options included (`10.0.0.0/8 nomatch`)."""
+    options: tuple[tuple[str, str], ...] = ()
+    size: int | None = None
+    """Number of entries by the header, where the members were not read."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pod:
+    """One pod of the cluster."""
+
+    namespace: str
+    name: str
+    ip: str | None = None
+    """With its length."""
+    node: str | None = None
+    interface: str | None = None
+    """Host end of its veth, where it is known."""
+    status: str | None = None
+    host_network: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class BpfAttachment:
+    """A BPF program or traffic filter on a device."""
+
+    dev: str | None
+    direction: str | None
+    """ingress, egress, xdp; None when the source does not say."""
+    kind: str
+    """tcx, tc, clsact, xdp, u32 …"""
+    name: str | None = None
+    id: int | None = None
+    text: str | None = None
+    """The filter in the source's words."""
+
+
+@dataclass(frozen=True, slots=True)
+class FlowTuple:
+    """One direction of a conntrack entry."""
+
+    src: str | None = None
+    dst: str | None = None
+    sport: int | None = None
+    dport: int | None = None
+    icmp_type: int | None = None
+    icmp_code: int | None = None
+    icmp_id: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ConntrackEntry:
+    """One line of `conntrack -L`."""
+
+    protocol: str
+    state: str | None
+    original: FlowTuple
+    reply: FlowTuple
+    flags: tuple[str, ...] = ()
+    """UNREPLIED, ASSURED, OFFLOAD …"""
+    mark: int | None = None
+    zone: int | None = None
+    timeout_s: int | None = None
+    family: str | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class NodeState:
+    """One node at one moment. What a source did not tell is None or empty with no file naming it.
+
+    `eq=False`: comparing two states walks 50,000 rules, and nothing needs it.
+    """
+
+    name: str | None = None
+    captured_at: str | None = None
+    """UTC, RFC 3339."""
+    kernel: str | None = None
+    files: tuple[SourceFile, ...] = ()
+    rulesets: tuple[Ruleset, ...] = ()
+    links: tuple[Link, ...] = ()
+    routes: tuple[Route, ...] = ()
+    ip_rules: tuple[IpRule, ...] = ()
+    sets: tuple[IpSet, ...] = ()
+    sysctls: Mapping[str, str] = field(default_factory=lambda: _EMPTY_TEXT)
+    stats: Mapping[str, int] = field(default_factory=lambda: _EMPTY)
+    """Kernel statistics by group and name, as `TcpExt.IPReversePathFilter`."""
+    neighbours: tuple[Neighbour, ...] = ()
+    conntrack: tuple[ConntrackEntry, ...] = ()
+    bpf: tuple[BpfAttachment, ...] = ()
+    pods: tuple[Pod, ...] = ()
+    cni_configs: tuple[str, ...] = ()
+    """File names in /etc/cni/net.d."""
+    warnings: tuple[str, ...] = ()
+    """What the operator must know of the state as a whole (both backends hold rules …)."""
+
+    def tables(self) -> list[tuple[TableKey, Ruleset]]:
+        """Every table's key with the ruleset that holds it, in the order of the sources."""
+        return [(ruleset.key(table), ruleset) for ruleset in self.rulesets for table in ruleset.tables]
+
+    def chains(self) -> dict[ChainKey, Chain]:
+        """Every chain by its key."""
+        return {
+            ruleset.key(table).chain(chain.name): chain
+            for ruleset in self.rulesets
+            for table in ruleset.tables
+            for chain in table.chains.values()
+        }
+
+    def link(self, name: str | None) -> Link | None:
+        """The device of that name, or None."""
+        return next((link for link in self.links if link.name == name), None)

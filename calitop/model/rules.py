@@ -1,0 +1,187 @@
+"""Rules, chains, tables and rulesets of one node at one moment.
+
+A rule's `text` is what the source wrote; everything else is derived from it.
+This file knows nothing about how any program spells a rule.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import Literal, NamedTuple
+
+Family = Literal["ipv4", "ipv6", "inet", "arp", "bridge", "netdev"]
+Backend = Literal["nft", "legacy", "native"]
+Verb = Literal["jump", "goto"]
+Language = Literal["iptables", "nft"]
+
+HOOKS = ("INGRESS", "PREROUTING", "INPUT", "FORWARD", "OUTPUT", "POSTROUTING", "EGRESS")
+"""Hooks in the order in which a listing shows them (include/uapi/linux/netfilter.h)."""
+
+BUILTIN_CHAINS = ("PREROUTING", "INPUT", "FORWARD", "OUTPUT", "POSTROUTING")
+"""The names that an iptables table may use for its built-in chains."""
+
+TABLE_HOOKS: dict[str, tuple[str, ...]] = {
+    "raw": ("PREROUTING", "OUTPUT"),
+    "mangle": BUILTIN_CHAINS,
+    "nat": ("PREROUTING", "INPUT", "OUTPUT", "POSTROUTING"),
+    "filter": ("INPUT", "FORWARD", "OUTPUT"),
+    "security": ("INPUT", "FORWARD", "OUTPUT"),
+}
+"""Built-in chains of each iptables table (net/ipv4/netfilter/iptable_*.c)."""
+
+_PRIORITY = {"raw": -300, "mangle": -150, "filter": 0, "security": 50}
+
+
+def builtin_priority(table: str | None, chain: str) -> int | None:
+    """Priority of an iptables built-in chain at its hook.
+
+    Returns:
+        The number in enum nf_ip_hook_priorities (include/uapi/linux/netfilter_ipv4.h);
+        None for a table or chain that the kernel does not have.
+    """
+    if table is None or chain not in TABLE_HOOKS.get(table, ()):
+        return None
+    if table == "nat":
+        return -100 if chain in ("PREROUTING", "OUTPUT") else 100
+    return _PRIORITY[table]
+
+
+class Counter(NamedTuple):
+    """Packets and bytes that a rule or policy has counted, 64 bit each."""
+
+    packets: int
+    bytes: int
+
+
+class ChainKey(NamedTuple):
+    """What tells a chain from every other one: the same name lives in several tables."""
+
+    family: Family | None
+    backend: Backend | None
+    table: str | None
+    chain: str
+
+
+class TableKey(NamedTuple):
+    """What tells a table from every other one."""
+
+    family: Family | None
+    backend: Backend | None
+    table: str | None
+
+    def chain(self, name: str) -> ChainKey:
+        """Key of the chain of that name in this table."""
+        return ChainKey(self.family, self.backend, self.table, name)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Rule:
+    """One rule, in the words of its source.
+
+    `calitop.formats.spec.spec` gives its matches, comments and target options.
+    """
+
+    text: str
+    """The source's words from `-A` on (nft: the whole rule), without counters and trailing blanks."""
+    number: int | None
+    """Place in the chain from 1; None where the chain is known to be cut."""
+    packets: int | None = None
+    bytes: int | None = None
+    target: str | None = None
+    """Chain or target that the rule names; of several (nft), the first; None when it has none."""
+    verb: Verb | None = None
+    """`goto` for -g, `jump` for a -j to anything, None without target."""
+    targets: tuple[str, ...] = ()
+    """All chains and targets that the rule can lead to; more than one only in nft (vmap)."""
+    handle: int | None = None
+    """The kernel's own number, stable while the rule lives (nft only)."""
+    language: Language = "iptables"
+    line: int | None = None
+    """Line in the file it was read from, from 1."""
+
+    @property
+    def counter(self) -> Counter | None:
+        """The rule's counter; None where the source printed none."""
+        if self.packets is None or self.bytes is None:
+            return None
+        return Counter(self.packets, self.bytes)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Chain:
+    """One chain with its rules in order."""
+
+    name: str
+    rules: tuple[Rule, ...] = ()
+    builtin: bool = False
+    """True for a chain that the kernel itself calls (nft: base chain)."""
+    hook: str | None = None
+    """One of `HOOKS` for a built-in or base chain, else None."""
+    priority: int | None = None
+    type: str | None = None
+    """nft chain type (filter, nat, route); None for iptables."""
+    device: str | None = None
+    """Device of a netdev base chain."""
+    policy: str | None = None
+    """ACCEPT or DROP of a built-in chain, in capitals; None for a user chain or when unknown."""
+    packets: int | None = None
+    """Counter of the policy."""
+    bytes: int | None = None
+    present: bool = True
+    """False where the chain is only jumped to and stands nowhere in the text."""
+    complete: bool | None = True
+    """False where rules are known to be missing (a grep); None when the text cannot tell."""
+
+    @property
+    def counter(self) -> Counter | None:
+        """The policy's counter; None where the source printed none."""
+        if self.packets is None or self.bytes is None:
+            return None
+        return Counter(self.packets, self.bytes)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class VerdictMap:
+    """A named nft map or set inside a table, with its elements as text."""
+
+    name: str
+    type: str
+    """nft's own words, as `ifname : verdict`."""
+    elements: tuple[tuple[str, str | None], ...] = ()
+    """Key and value (None for a set), both in nft's words."""
+    targets: tuple[str, ...] = ()
+    """Chains that its verdicts lead to."""
+    is_map: bool = True
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Table:
+    """One table; `name` is None where a grep took the table line away and the chain does not tell."""
+
+    name: str | None
+    chains: dict[str, Chain] = field(default_factory=dict)
+    """By name, in the order of the source."""
+    maps: tuple[VerdictMap, ...] = ()
+
+    def with_chain(self, chain: Chain) -> Table:
+        """The same table with that chain added or put in place of its namesake."""
+        return replace(self, chains={**self.chains, chain.name: chain})
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Ruleset:
+    """All tables of one family in one backend."""
+
+    family: Family | None
+    backend: Backend | None
+    tables: tuple[Table, ...] = ()
+    program: str | None = None
+    """Version line of the program that wrote it, as `iptables-nft-save v1.8.9 (nf_tables)`."""
+
+    def table(self, name: str | None) -> Table | None:
+        """The table of that name, or None."""
+        return next((table for table in self.tables if table.name == name), None)
+
+    def key(self, table: Table) -> TableKey:
+        """Key of one of this ruleset's tables."""
+        return TableKey(self.family, self.backend, table.name)
