@@ -1,0 +1,36 @@
+# Every target does the set-up it needs; `make help` lists them.
+PYTHON ?= python3
+BIN := .venv/bin
+PATHS ?= snapshots/field-report snapshots/lab
+
+.PHONY: help run test check fix goldens shots bench lab lab-down clean
+help: ## what there is to make
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+.venv/run: requirements/run.lock pyproject.toml
+	@scripts/venv $(PYTHON) requirements/run.lock && touch $@
+.venv/dev: requirements/dev.lock pyproject.toml
+	@scripts/venv $(PYTHON) requirements/dev.lock && touch $@ .venv/run
+
+run: .venv/run ## open the bundled snapshots
+	@$(BIN)/calitop $(PATHS)
+test: .venv/dev ## all tests; as root on Debian it first installs what the kernel tests need
+	@scripts/system-packages
+	@$(BIN)/pytest
+check: .venv/dev ## the whole gate: format, lint, types, walls between the rooms, tests
+	@$(BIN)/ruff format --check . && $(BIN)/ruff check . && $(BIN)/mypy && $(BIN)/lint-imports
+	@$(MAKE) --no-print-directory test
+fix: .venv/dev ## format, and mend what ruff can mend
+	@$(BIN)/ruff format . && $(BIN)/ruff check --fix .
+goldens: .venv/dev ## make the expected pictures anew; look at them before you commit
+	@$(BIN)/pytest -m goldens --snapshot-update
+shots: .venv/dev ## pictures of the demo for the docs
+	@$(BIN)/python -m scripts.shots docs/pictures
+bench: .venv/dev ## what reading and painting cost, as ratios within one run
+	@$(BIN)/python -m tests.perf.bench
+lab: .venv/run ## two real nodes in network namespaces (root); see docs/lab.md
+	@$(BIN)/python -m lab up
+lab-down: .venv/run ## take the lab away; nothing stays behind
+	@$(BIN)/python -m lab down
+clean: ## what make has made
+	@rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis
