@@ -89,6 +89,8 @@ class Route:
     nhid: int | None = None
     mtu: int | None = None
     tos: str | None = None
+    other: tuple[str, ...] = ()
+    """What calitop does not evaluate, in the source's words (`from 2001:db8::/64`, `advmss 1360`)."""
     line: int | None = None
 
 
