@@ -152,6 +152,10 @@ class VerdictMap:
     targets: tuple[str, ...] = ()
     """Chains that its verdicts lead to."""
     is_map: bool = True
+    complete: bool | None = True
+    """False where elements are known to be missing; None when the text cannot tell (`nft -t`)."""
+    details: tuple[tuple[str, str], ...] = ()
+    """Options of elements by key, without running counters (`timeout 1h comment "x"`)."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
