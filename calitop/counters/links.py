@@ -1,0 +1,98 @@
+"""What links and kernel statistics have counted; nothing is ever credited below zero."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import fields
+
+from calitop.counters.counts import LinkRate
+from calitop.model.network import LinkCounters
+
+_FIELDS = tuple(field.name for field in fields(LinkCounters))
+
+Links = Mapping[str, LinkCounters]
+
+
+class NetworkLedger:
+    """The account of links and statistics from a baseline on.
+
+    Attributes:
+        now: Newest counters of each link.
+        stats_now: Newest statistics.
+        rates: Each link's rates between the two newest readings.
+    """
+
+    def __init__(self, links: Links, stats: Mapping[str, int], at: float) -> None:
+        self.now, self.stats_now, self._at = dict(links), dict(stats), at
+        self._base, self._base_stats = self.now, self.stats_now
+        self.rates: Mapping[str, LinkRate] = {}
+
+    def add(self, links: Links, stats: Mapping[str, int], at: float) -> None:
+        """Take a reading; an empty one says nothing. What is read first starts the account."""
+        if links:
+            self.rates = link_rates(self.now, links, at - self._at)
+            self.now, self._at = dict(links), at
+            self._base = self._base or self.now
+        if stats:
+            self.stats_now = dict(stats)
+            self._base_stats = self._base_stats or self.stats_now
+
+    def rebase(self) -> None:
+        """Count from the newest values on."""
+        self._base, self._base_stats = self.now, self.stats_now
+
+    def links(self) -> dict[str, LinkCounters]:
+        """Each link's counters since the baseline."""
+        return link_deltas(self._base, self.now)
+
+    def stats(self) -> dict[str, int]:
+        """Each statistic since the baseline."""
+        return stat_deltas(self._base_stats, self.stats_now)
+
+
+def link_deltas(base: Links, now: Links) -> dict[str, LinkCounters]:
+    """Each link's counters since the baseline; None where either end is unknown.
+
+    A link that is younger than the baseline, or that was made again, counts from zero.
+    """
+    made_since = LinkCounters(*[0] * len(_FIELDS)) if base else LinkCounters()
+    return {name: _since(base.get(name, made_since), counters) for name, counters in now.items()}
+
+
+def link_rates(was: Links, now: Links, elapsed_s: float) -> dict[str, LinkRate]:
+    """Each link's packets and bytes per second between two readings."""
+    if elapsed_s <= 0:
+        return {}
+    return {name: _rate(was[name], counters, elapsed_s) for name, counters in now.items() if name in was}
+
+
+def stat_deltas(base: Mapping[str, int], now: Mapping[str, int]) -> dict[str, int]:
+    """Each statistic since the baseline; those that the baseline does not hold are left out.
+
+    A statistic that fell was restarted and counts from zero.
+    """
+    return {name: _grown(base[name], value) for name, value in now.items() if name in base}
+
+
+def _grown(was: int, now: int) -> int:
+    return now - was if now >= was else now
+
+
+def _since(base: LinkCounters, now: LinkCounters) -> LinkCounters:
+    return LinkCounters(**{name: _difference(getattr(base, name), getattr(now, name)) for name in _FIELDS})
+
+
+def _difference(was: int | None, now: int | None) -> int | None:
+    return None if was is None or now is None else _grown(was, now)
+
+
+def _rate(was: LinkCounters, now: LinkCounters, elapsed_s: float) -> LinkRate:
+    def rate(before: int | None, after: int | None) -> float | None:
+        return None if before is None or after is None or after < before else (after - before) / elapsed_s
+
+    return LinkRate(
+        rate(was.rx_packets, now.rx_packets),
+        rate(was.tx_packets, now.tx_packets),
+        rate(was.rx_bytes, now.rx_bytes),
+        rate(was.tx_bytes, now.tx_bytes),
+    )
