@@ -26,47 +26,16 @@ from calitop.formats.reading import (
     numbered,
     told,
     whole_number,
+    word_set,
 )
 from calitop.model.network import IpFamily, NextHop, Route
 
 KIND = "ip route"
 
 _FAMILIES = frozenset(("inet", "inet6"))
-_OTHER = frozenset(
-    [
-        "from",
-        "pref",
-        "expires",
-        "error",
-        "realm",
-        "realms",
-        "ttl-propagate",
-        "iif",
-        "users",
-        "age",
-        "uid",
-        "mark",
-    ]
-)
-_KEYWORDS = frozenset(
-    [
-        "via",
-        "dev",
-        "table",
-        "proto",
-        "protocol",
-        "scope",
-        "src",
-        "metric",
-        "preference",
-        "nhid",
-        "tos",
-        "dsfield",
-        "weight",
-        "encap",
-        "nexthop",
-        "lock",
-    ]
+_OTHER = word_set("from pref expires error realm realms ttl-propagate iif users age uid mark")
+_KEYWORDS = word_set(
+    "via dev table proto protocol scope src metric preference nhid tos dsfield weight encap nexthop lock "
 )
 _ALL_WORDS = _KEYWORDS | _OTHER | METRICS | FLAGS
 _HEAD = re.compile(
@@ -147,13 +116,13 @@ class _RouteReader:
         try:
             draft = self._begin()
             if draft is None:
-                return self._refuse("is not a route")
+                return self._no_route("is not a route")
             for word in self._words:
                 self._read_word(draft, word)
             for number, line in self._more:
                 self._read_more(draft, number, line)
         except _Cut as cut:
-            return self._refuse(f"the line is cut after '{cut}'")
+            return self._no_route(f"the line is cut after '{cut}'")
         return self._finish(draft)
 
     def _begin(self) -> RouteDraft | None:
@@ -167,17 +136,21 @@ class _RouteReader:
 
     def _finish(self, draft: RouteDraft) -> RouteDraft | None:
         if self._unknown and any(known.startswith(self._unknown[-1]) for known in _ALL_WORDS):
-            return self._refuse(f"the line is cut in '{self._unknown[-1]}'")
+            return self._no_route(f"the line is cut in '{self._unknown[-1]}'")
         if not draft.leads_somewhere():
-            return self._refuse("names neither a device nor a next hop")
+            return self._no_route("names neither a device nor a next hop")
         if self._unknown:
-            self._refuse(f"'{self._unknown[0]}' is not known here; the rest of the route is read")
+            self._report(f"'{self._unknown[0]}' is not known here; the rest of the route is read")
         draft.family = route_family(draft.dst, [draft.src, *self._same_family])
         if draft.family is None and any(other.startswith("pref ") for other in draft.other):
             draft.family = "ipv6"
         return draft
 
-    def _refuse(self, why: str) -> None:
+    def _no_route(self, why: str) -> RouteDraft | None:
+        self._report(why)
+        return None
+
+    def _report(self, why: str) -> None:
         self._problems.add(self._line, self._text.strip(), why)
 
     def _value(self, after: str) -> str:

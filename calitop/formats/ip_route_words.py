@@ -8,61 +8,20 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
-from calitop.formats.reading import family_of, with_length
+from calitop.formats.reading import family_of, with_length, word_set
 from calitop.model.network import IpFamily, NextHop, Route
 
-TYPES = frozenset(
-    [
-        "unicast",
-        "local",
-        "broadcast",
-        "anycast",
-        "multicast",
-        "blackhole",
-        "unreachable",
-        "prohibit",
-        "throw",
-        "nat",
-        "xresolve",
-    ]
+TYPES = word_set(
+    "unicast local broadcast anycast multicast blackhole unreachable prohibit throw nat xresolve "
 )
-FLAGS = frozenset(
-    [
-        "onlink",
-        "dead",
-        "linkdown",
-        "pervasive",
-        "offload",
-        "trap",
-        "rt_offload",
-        "rt_trap",
-        "offload_failed",
-        "rt_offload_failed",
-        "unresolved",
-        "notify",
-    ]
+FLAGS = word_set(
+    "onlink dead linkdown pervasive offload trap rt_offload rt_trap offload_failed rt_offload_failed "
+    "unresolved notify "
 )
-METRICS = frozenset(
-    [
-        "mtu",
-        "advmss",
-        "window",
-        "rtt",
-        "rttvar",
-        "ssthresh",
-        "cwnd",
-        "reordering",
-        "hoplimit",
-        "initcwnd",
-        "initrwnd",
-        "features",
-        "quickack",
-        "congctl",
-        "rto_min",
-        "fastopen_no_cookie",
-    ]
+METRICS = word_set(
+    "mtu advmss window rtt rttvar ssthresh cwnd reordering hoplimit initcwnd initrwnd features "
+    "quickack congctl rto_min fastopen_no_cookie "
 )
-REJECTING = frozenset(("blackhole", "unreachable", "prohibit", "throw"))
 
 
 @dataclass
@@ -154,10 +113,10 @@ def settle(routes: list[Route], known: list[bool], hint: IpFamily | None) -> lis
     """
     if all(known):
         return routes
-    first = next((route.family for route, sure in zip(routes, known) if sure), "ipv4")
-    current: IpFamily = hint or first
+    told: list[IpFamily] = [route.family for route, sure in zip(routes, known, strict=True) if sure]
+    current = hint or (told[0] if told else "ipv4")
     settled = []
-    for route, sure in zip(routes, known):
+    for route, sure in zip(routes, known, strict=True):
         if sure:
             current = route.family
         settled.append(route if sure else replace(route, family=hint or current))

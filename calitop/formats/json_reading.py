@@ -12,7 +12,7 @@ from typing import TypeAlias
 
 from calitop.formats.reading import HEAD, Problems
 
-Json: TypeAlias = "str | int | float | bool | None | list[Json] | dict[str, Json]"
+Json: TypeAlias = "str | int | float | bool | list[Json] | dict[str, Json] | None"
 JsonObject: TypeAlias = "dict[str, Json]"
 
 _BETWEEN = re.compile(r"[\s,\[\]]*")

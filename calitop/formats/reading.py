@@ -6,8 +6,9 @@ It knows no format.
 from __future__ import annotations
 
 import re
+import socket
 from collections.abc import Iterator
-from typing import Literal, TypeVar
+from typing import TypeVar
 
 from calitop.model.network import IpFamily
 from calitop.model.node import Problem
@@ -20,9 +21,8 @@ MAX_DIGITS = 20
 
 _ESCAPES = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]|\x1b[@-Z\\-_]")
 _IPV4 = re.compile(r"(\d{1,3})(?:\.(\d{1,3}))?(?:\.(\d{1,3}))?(?:\.(\d{1,3}))?(?:/(\d{1,2}))?", re.ASCII)
-_IPV6 = re.compile(
-    r"[0-9A-Fa-f:]*:[0-9A-Fa-f:]*(?:\d+\.\d+\.\d+\.\d+)?(?:%[^/\s]+)?(?:/(\d{1,3}))?", re.ASCII
-)
+_IPV6 = re.compile(r"[0-9A-Fa-f:]*:[0-9A-Fa-f:.]*(?:%[^/\s]+)?(?:/(\d{1,3}))?", re.ASCII)
+_HEX = re.compile(r"[0-9A-Fa-f]{1,16}")
 
 T = TypeVar("T")
 
@@ -72,10 +72,7 @@ def any_number(word: str) -> int | None:
     """The number that a decimal or `0x` word stands for, else None."""
     if word[:2] in ("0x", "0X"):
         digits = word[2:]
-        plain = (
-            bool(digits) and len(digits) <= MAX_DIGITS and all(c in "0123456789abcdefABCDEF" for c in digits)
-        )
-        return int(digits, 16) if plain else None
+        return int(digits, 16) if _HEX.fullmatch(digits) else None
     return whole_number(word)
 
 
@@ -128,12 +125,11 @@ def _is_ipv6(address: str) -> bool:
     if match is None or (match[1] is not None and int(match[1]) > 128):
         return False
     bare = address.partition("/")[0].partition("%")[0]
-    groups = bare.replace("::", ":x:", 1).strip(":").split(":")
-    return (
-        "::" not in bare.replace("::", "", 1)
-        and len(groups) <= 9
-        and all(len(g) <= 4 or "." in g for g in groups)
-    )
+    try:
+        socket.inet_pton(socket.AF_INET6, bare)
+    except (OSError, ValueError):
+        return False
+    return True
 
 
 class Problems:
@@ -156,9 +152,11 @@ class Problems:
         return len(self._found)
 
 
+def word_set(words: str) -> frozenset[str]:
+    """The words of a text, for asking whether one is among them."""
+    return frozenset(words.split())
+
+
 def told(found: list[T], problems: Problems) -> tuple[T, ...] | None:
     """What a text says: its facts, "there are none" when it is clean, nothing when it only has problems."""
     return tuple(found) if found or not len(problems) else None
-
-
-Direction = Literal["ingress", "egress", "xdp"]

@@ -12,8 +12,16 @@ import re
 from collections.abc import Sequence
 
 from calitop.formats.fragment import Fragment
-from calitop.formats.reading import Problems, head_lines, is_address, numbered, signed_number, told
-from calitop.formats.route_n6 import read_v6
+from calitop.formats.reading import (
+    Problems,
+    head_lines,
+    is_address,
+    numbered,
+    signed_number,
+    told,
+    whole_number,
+)
+from calitop.formats.route_n6 import is_null_entry, read_v6
 from calitop.model.network import Route
 
 KIND = "route -n"
@@ -49,7 +57,9 @@ def parse(text: str) -> Fragment:
         if words[0] == "Destination":
             columns = words
             continue
-        route = _row_v6(words, number) if ":" in words[0] else _row(words, columns, number)
+        if is_null_entry(words):
+            continue
+        route = read_v6(words, number) if ":" in words[0] else _row(words, columns, number)
         if isinstance(route, Route):
             routes.append(route)
         else:
@@ -57,23 +67,15 @@ def parse(text: str) -> Fragment:
     return Fragment(problems.all(), routes=told(routes, problems), richness=1)
 
 
-def _row_v6(words: Sequence[str], number: int) -> Route | str:
-    return read_v6(words, number)
-
-
 def _row(words: Sequence[str], columns: Sequence[str], number: int) -> Route | str:
     """The route of one row, or why it is none."""
     known = _columns_of(words, columns)
     if known is None:
         return "has not the columns of 'route -n'"
-    cell = dict(zip(known, words))
+    cell = dict(zip(known, words, strict=False))
     dst = _destination(cell["Destination"], cell["Genmask"])
     if dst is None:
-        return (
-            "has a name where an address stands with -n"
-            if cell["Genmask"][:1].isdigit()
-            else "is not a route"
-        )
+        return "has no address and mask as 'route -n' prints them; names are not looked up"
     flags, gateway, dev = cell["Flags"], cell["Gateway"], cell["Iface"]
     if not (gateway in ("-", "*") or is_address(gateway)):
         return "has a name for a gateway, which calitop does not look up"
@@ -122,14 +124,9 @@ def _destination(address: str, mask: str) -> str | None:
 def _length(mask: str) -> int | None:
     """Prefix length of a dotted mask; None for one with holes."""
     octets = mask.split(".")
-    if len(octets) != 4 or not all(
-        octet.isascii() and octet.isdigit() and len(octet) < 4 for octet in octets
-    ):
+    numbers = [number for octet in octets if (number := whole_number(octet)) is not None and number < 256]
+    if len(numbers) != 4 or len(octets) != 4:
         return None
-    value = 0
-    for octet in octets:
-        if int(octet) > 255:
-            return None
-        value = value * 256 + int(octet)
+    value = int.from_bytes(bytes(numbers), "big")
     length = bin(value).count("1")
     return length if value == ((1 << length) - 1) << (32 - length) else None
