@@ -1,0 +1,162 @@
+"""The lab as it runs: namespaces, links, helper processes, and loading a plan into them."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from lab import network, rules, topology
+from lab.plan import KubeProxy, Plan, healthy
+from lab.shell import LabError, batch, inside, run, scripts
+
+STATE_FOLDER = Path("/run/calitop-lab")
+PROJECT = Path(__file__).parents[1]
+NEEDS = ("ip", "tc", "ipset", "conntrack", "ping", "sysctl", "iptables-nft-restore", "iptables-legacy-restore")
+OTHER = {"nft": "legacy", "legacy": "nft"}
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What a lab was brought up with; kept in /run so that later commands know it."""
+
+    backend: str = "nft"
+    kube: KubeProxy = "ipvs"
+    fault: str | None = None
+
+
+class Lab:
+    """One two-node lab. Its namespaces have the lab's name as prefix, so several can run side by side."""
+
+    def __init__(self, name: str = "ct") -> None:
+        self.name = name
+        self._state = STATE_FOLDER / f"{name}.json"
+        self._log = STATE_FOLDER / f"{name}.log"
+        self._children: list[subprocess.Popen[str]] = []
+
+    def namespace(self, place: str) -> str:
+        """Name of the namespace of a node, of a pod, or of the network between the nodes (`net`)."""
+        return f"{self.name}-p-{place}" if place in topology.PODS else f"{self.name}-{place}"
+
+    @property
+    def namespaces(self) -> list[str]:
+        """Names of all its namespaces."""
+        places = ["net", *(node.name for node in topology.NODES), *topology.PODS]
+        return [self.namespace(place) for place in places]
+
+    @property
+    def settings(self) -> Settings | None:
+        """What the running lab was brought up with; None while it is down."""
+        with contextlib.suppress(FileNotFoundError):
+            return Settings(**json.loads(self._state.read_text()))
+        return None
+
+    def up(self, settings: Settings, plans: Mapping[str, Plan] | None = None) -> None:
+        """Builds the lab and loads the plans; what an earlier run left behind goes first.
+
+        Raises:
+            LabError: Not root, a program is missing, or the kernel refused something.
+        """
+        require_root()
+        self.down()
+        try:
+            self._build()
+            self.load(settings, plans or healthy(settings.kube))
+        except BaseException:
+            self.down()
+            raise
+
+    def _build(self) -> None:
+        batch(f"netns add {name}" for name in self.namespaces)
+        scripts(dict.fromkeys(self.namespaces, network.NO_IPV6))
+        batch(network.underlay_links(self.namespace), self.namespace("net"))
+        for node in topology.NODES:
+            batch(network.node_links(node, self.namespace), self.namespace(node.name))
+        pods = [(pod, node) for node in topology.NODES for pod in node.pods]
+        scripts({self.namespace(pod.name): network.pod_script(pod, node) for pod, node in pods})
+        for node in topology.NODES:
+            commands = "\n".join(network.traffic_control(node)) + "\n"
+            run("tc", "-n", self.namespace(node.name), "-batch", "-", stdin=commands)
+        self._start([(node.name, ["lab.ipip", "tunl0", self.namespace(node.name)]) for node in topology.NODES])
+
+    def load(self, settings: Settings, plans: Mapping[str, Plan]) -> None:
+        """Brings the nodes to the plans, whatever was loaded before: counters and conntrack start anew."""
+        for plan in plans.values():
+            self._load_node(settings.backend, plan)
+        STATE_FOLDER.mkdir(parents=True, exist_ok=True)
+        self._state.write_text(json.dumps(asdict(settings)))
+
+    def _load_node(self, backend: str, plan: Plan) -> None:
+        name = self.namespace(plan.node.name)
+        settings = "".join(f"{key} = {value}\n" for key, value in network.sysctls(plan))
+        inside(name, "sysctl", "-q", "-p", "/dev/stdin", stdin=settings)
+        batch(network.addresses(plan), name)
+        batch(network.routes(plan), name)
+        inside(name, "ipset", "-exist", "restore", stdin=rules.sets_text(plan))
+        inside(name, f"iptables-{backend}-restore", stdin=rules.tables(plan).restore_text())
+        inside(name, "conntrack", "-F")
+
+    def _start(self, helpers: list[tuple[str, list[str]]]) -> None:
+        """Starts helper programs of the lab in nodes' namespaces, and waits until each is ready."""
+        STATE_FOLDER.mkdir(parents=True, exist_ok=True)
+        with self._log.open("a") as log:
+            started = [
+                subprocess.Popen(
+                    ["ip", "netns", "exec", self.namespace(node), sys.executable, "-m", *words],
+                    stdin=subprocess.DEVNULL,
+                    stdout=subprocess.PIPE,
+                    stderr=log,
+                    cwd=PROJECT,
+                    text=True,
+                    start_new_session=True,
+                )
+                for node, words in helpers
+            ]
+        self._children += started
+        for process in started:
+            assert process.stdout
+            if process.stdout.readline() != "ready\n":
+                raise LabError(f"cannot start {process.args!r}: see {self._log}")
+
+    def down(self) -> None:
+        """Ends the lab's processes and removes its namespaces, those of a broken run too."""
+        require_root()
+        left = [name for name in self.namespaces if Path("/run/netns", name).exists()]
+        for name in left:
+            _end_helpers(name)
+        for child in self._children:
+            child.kill()
+            child.communicate()
+        self._children.clear()
+        if left:
+            batch(f"netns del {name}" for name in left)
+        for file in (self._state, self._log):
+            file.unlink(missing_ok=True)
+
+
+def require_root() -> None:
+    """Refuses without root.
+
+    Raises:
+        LabError: Not root.
+    """
+    if os.geteuid() != 0:
+        raise LabError("the lab makes network namespaces: permission denied; run as root")
+
+
+def _end_helpers(namespace: str) -> None:
+    """Ends what the lab started in a namespace; what others run there is left alone."""
+    for word in run("ip", "netns", "pids", namespace).split():
+        with contextlib.suppress(ProcessLookupError, FileNotFoundError):
+            handle = os.pidfd_open(int(word))
+            try:
+                if b"-m\0lab." in Path("/proc", word, "cmdline").read_bytes():
+                    signal.pidfd_send_signal(handle, signal.SIGKILL)
+            finally:
+                os.close(handle)

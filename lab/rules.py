@@ -1,0 +1,39 @@
+"""All rules and sets of a node, from its plan."""
+
+from __future__ import annotations
+
+from lab import felix, programs
+from lab.plan import Plan
+from lab.tables import Tables
+
+
+def tables(plan: Plan) -> Tables:
+    """The node's rules, Calico's first as Felix sees to."""
+    made = Tables(forward_policy="DROP")
+    if plan.untracked_in:
+        made.add("raw", "PREROUTING", f"-i {plan.untracked_in} -p icmp -j CT --notrack")
+    felix.insert(made, plan)
+    programs.cilium(made, plan)
+    programs.kube_proxy(made, plan)
+    programs.docker(made)
+    felix.append(made)
+    return made
+
+
+def other_backend(plan: Plan) -> str:
+    """Input of the other backend's restore: a leftover rule that drops, or nothing."""
+    if not plan.other_backend:
+        return ""
+    leftover = Tables()
+    leftover.add("filter", "FORWARD", '-p icmp -m comment --comment "left by an old firewall" -j DROP')
+    return leftover.restore_text(["filter"])
+
+
+def sets_text(plan: Plan) -> str:
+    """Input of `ipset restore` that makes the node's sets anew."""
+    lines = []
+    for name, (kind, members) in {**felix.sets(plan), **programs.kube_sets(plan)}.items():
+        size = 65536 if name.startswith("KUBE") else 1048576
+        lines.append(f"create {name} {kind} family inet hashsize 1024 maxelem {size}")
+        lines += [f"add {name} {member}" for member in members]
+    return "\n".join(lines) + "\n"
