@@ -33,6 +33,8 @@ class SourceFile:
     """Name of the format (`iptables-save`, `ip route` …); None when nothing fitted."""
     lines: int
     problems: tuple[Problem, ...] = ()
+    note: str | None = None
+    """Why it was not read although nothing is wrong (`nf_tables is not loaded: not asked`)."""
 
 
 @dataclass(frozen=True, slots=True)

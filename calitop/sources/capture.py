@@ -145,12 +145,14 @@ GENERIC = frozenset({"iptables-save", "ip6tables-save"})
 SAVES = (NFT_IPV4, NFT_IPV6, LEGACY_IPV4, LEGACY_IPV6)
 RULES = (*SAVES, NFT_NATIVE)
 
-LINK = Capture("ip-link.json", ("ip", "-j", "-d", "-s", "link"), Part.LINKS)
+LINK = Capture("ip-link.json", ("ip", "-j", "-d", "link"), Part.LINKS)
+"""Without counters, so that two equal texts mean that nothing changed."""
+LINK_COUNTED = Capture("ip-link.json", ("ip", "-j", "-d", "-s", "link"), Part.SAVED)
 ADDR = Capture("ip-addr.json", ("ip", "-j", "addr"), Part.LINKS)
-ROUTE = Capture("ip-route.json", ("ip", "-j", "-d", "route", "show", "table", "all"), Part.LINKS)
-ROUTE_IPV6 = Capture("ip-6-route.json", ("ip", "-6", "-j", "-d", "route", "show", "table", "all"), Part.LINKS)
-RULE = Capture("ip-rule.json", ("ip", "-j", "-d", "rule"), Part.LINKS)
-RULE_IPV6 = Capture("ip-6-rule.json", ("ip", "-6", "-j", "-d", "rule"), Part.LINKS)
+ROUTE = Capture("ip-route.json", ("ip", "-j", "route", "show", "table", "all"), Part.LINKS)
+ROUTE_IPV6 = Capture("ip-6-route.json", ("ip", "-6", "-j", "route", "show", "table", "all"), Part.LINKS)
+RULE = Capture("ip-rule.json", ("ip", "-j", "rule"), Part.LINKS)
+RULE_IPV6 = Capture("ip-6-rule.json", ("ip", "-6", "-j", "rule"), Part.LINKS)
 LINKS = (LINK, ADDR, ROUTE, ROUTE_IPV6, RULE, RULE_IPV6)
 
 NETSTAT = Capture("netstat.txt", ("cat", "/proc/net/netstat"), Part.COUNTERS)
@@ -179,9 +181,23 @@ SAVED = (
 )
 TC = SAVED[4]
 
-LIVE = (*RULES, *LINKS, *COUNTERS, *SETTINGS, *NAMES)
+LOG_PODS = Capture("log-pods.txt", ("ls", "/var/log/pods"), Part.NAMES, required=False)
+"""`NAMESPACE_POD_UID`, one a pod of this node: what the kubelet calls their log folders."""
+
+LIVE = (*RULES, *LINKS, *COUNTERS, *SETTINGS, *NAMES, LOG_PODS)
 """What a live reading takes, in this order."""
-WHOLE = (*NAMES, SAVED[-1], *SAVES, NFT_RULESET, *LINKS, *COUNTERS, SYSCTL, NEIGHBOURS, *SAVED[:-1])
+WHOLE = (
+    *NAMES,
+    SAVED[-1],
+    *SAVES,
+    NFT_RULESET,
+    LINK_COUNTED,
+    *LINKS[1:],
+    *COUNTERS,
+    SYSCTL,
+    NEIGHBOURS,
+    *SAVED[:-1],
+)
 """What a snapshot holds (interface.md, "A snapshot")."""
 
 _CONF_IPV4 = (

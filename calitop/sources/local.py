@@ -11,19 +11,19 @@ import shutil
 import socket
 import subprocess
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from calitop.sources import capture
 from calitop.sources.capture import Capture, Captured
 from calitop.sources.look import Look, look
+from calitop.sources.nft_tables import NftTable
+from calitop.sources.save_counters import incompatible_tables
 from calitop.sources.settings import settings_text
 
 TIMEOUT_S = 60.0
 _SBIN = ("/usr/local/sbin", "/usr/sbin", "/sbin", "/usr/local/bin", "/usr/bin", "/bin")
-INCOMPATIBLE = "use 'nft' tool"
-"""What iptables-nft-save says of a table that it cannot print."""
 
 
 class LocalRunner:
@@ -46,7 +46,7 @@ class LocalRunner:
     def close(self) -> None:
         """Nothing is kept open."""
 
-    def _one(self, wanted: Capture, before: dict[Capture, Captured]) -> Captured:
+    def _one(self, wanted: Capture, before: Mapping[Capture, Captured]) -> Captured:
         in_process = _IN_PROCESS.get(wanted)
         if in_process is not None:
             return _answer_of(wanted, in_process)
@@ -59,23 +59,34 @@ class LocalRunner:
             return self._filters(wanted)
         return self._program(wanted, self._words(wanted, before))
 
-    def _absent(self, wanted: Capture, before: dict[Capture, Captured]) -> tuple[str, bool] | None:
+    def _absent(self, wanted: Capture, before: Mapping[Capture, Captured]) -> tuple[str, bool] | None:
         """Why the capture is not asked, and whether that is a lack of privilege."""
         if wanted.need is None:
             return None
         if wanted.need in self.look.denied:
             return self.look.denied[wanted.need], True
-        if wanted in (capture.NFT_RULESET, capture.NFT_NATIVE) and _incompatible(before):
+        if wanted is capture.NFT_RULESET and self.look.nft:
+            return None
+        if wanted is capture.NFT_NATIVE and self._native_tables(before):
             return None
         why = self.look.missing.get(wanted.need)
         return None if why is None else (why, False)
 
-    def _words(self, wanted: Capture, before: dict[Capture, Captured]) -> tuple[str, ...]:
-        if wanted is not capture.NFT_NATIVE or _incompatible(before):
+    def _words(self, wanted: Capture, before: Mapping[Capture, Captured]) -> tuple[str, ...]:
+        if wanted is not capture.NFT_NATIVE:
             return wanted.command
-        compat = capture.Need.NFT_IPTABLES in self.look.missing
-        tables = [table for table in self.look.nft if compat or not table.by_iptables]
+        tables = self._native_tables(before)
         return ("nft", "; ".join(f"list table {table.nft_family} {table.name}" for table in tables))
+
+    def _native_tables(self, before: Mapping[Capture, Captured]) -> list[NftTable]:
+        """Tables that iptables-nft-save does not print: not its own, or it could not."""
+        saves = {str(save.family): before[save] for save in capture.SAVES[:2] if save in before}
+
+        def told(table: NftTable) -> bool:
+            save = saves.get(table.family)
+            return save is not None and save.ok and table.name not in incompatible_tables(save.text)
+
+        return [table for table in self.look.nft if not (table.by_iptables and told(table))]
 
     def _program(self, wanted: Capture, words: tuple[str, ...]) -> Captured:
         program = self.program(wanted)
@@ -193,10 +204,6 @@ def search_path() -> str:
     return os.pathsep.join(dict.fromkeys([*filter(None, own), *_SBIN]))
 
 
-def _incompatible(before: dict[Capture, Captured]) -> bool:
-    return any(INCOMPATIBLE in answer.text[:2000] for answer in before.values())
-
-
 def _answer_of(wanted: Capture, read: Callable[[], str]) -> Captured:
     started_at, began = utc_now(), time.monotonic()
     try:
@@ -214,12 +221,13 @@ def _proc_text(path: str) -> str:
     return Path(own).read_bytes().decode("utf-8", "surrogateescape")
 
 
-def _cni_listing() -> str:
-    return "".join(f"{name}\n" for name in sorted(path.name for path in Path("/etc/cni/net.d").iterdir()))
+def _listing(folder: str) -> str:
+    return "".join(f"{name}\n" for name in sorted(path.name for path in Path(folder).iterdir()))
 
 
 _IN_PROCESS: dict[Capture, Callable[[], str]] = {
     capture.SYSCTL: settings_text,
     capture.HOSTNAME: lambda: f"{os.uname().nodename}\n",
-    capture.CNI: _cni_listing,
+    capture.CNI: lambda: _listing(capture.CNI.command[1]),
+    capture.LOG_PODS: lambda: _listing(capture.LOG_PODS.command[1]),
 }

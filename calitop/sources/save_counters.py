@@ -15,6 +15,7 @@ from calitop.counters.sample import ChainReading
 from calitop.model.rules import Backend, ChainKey, Counter, Family, TableKey
 
 _POLICY = re.compile(r"^:(\S+) (\S+) \[(\d+):(\d+)\]", re.M)
+_INCOMPATIBLE = re.compile(r"^# Table [`'](\S+?)' (?:is|contains) incompatible.*use 'nft' tool", re.M)
 _RULE = "\n["
 _UNDECLARED = "-"
 
@@ -48,6 +49,13 @@ class Block:
     """Packets and bytes of each chain of `words.chains`, as digits."""
     counters: tuple[str, ...]
     """`packets:bytes` of each rule of `words.rules`."""
+
+
+def incompatible_tables(text: str) -> frozenset[str]:
+    """Tables that iptables-nft-save says it cannot print, or not all of."""
+    if "use 'nft' tool" not in text:
+        return frozenset()
+    return frozenset(_INCOMPATIBLE.findall(text))
 
 
 def blocks(text: str) -> tuple[Block, ...] | None:

@@ -1,0 +1,133 @@
+"""The common part of both live sources: when to read what, and the numbers of the versions.
+
+A source says which runner brings the answers and when links and routes must be read
+again; everything else - what changed, what is still fresh, what is due - is here.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Sequence
+
+from calitop.counters.sample import Sample
+from calitop.errors import NeedPrivilege, SourceUnavailable
+from calitop.model.node import Pod
+from calitop.sources import capture
+from calitop.sources.capture import Capture, Captured, Part, Runner
+from calitop.sources.local import utc_now
+from calitop.sources.source import Structure, Wanted
+from calitop.sources.state import LatestAnswers
+
+SETTINGS_EVERY_S = 10.0
+"""Settings, set headers and neighbours are read again after this time, or later when it takes long."""
+_SHARE = 50
+"""Settings take at most one part in so many of the time."""
+
+
+class LiveReading:
+    """Reads a node again and again; used by one thread.
+
+    Args:
+        runner: The way to the node.
+        name: The node's name where it is not what `hostname` says.
+        pods: Pods that the operator gave.
+        fallback: Name for a node that does not tell one.
+    """
+
+    def __init__(
+        self, runner: Runner, name: str | None, pods: tuple[Pod, ...], fallback: str | None = None
+    ) -> None:
+        self._runner = runner
+        self._name = name
+        self._fallback = fallback
+        self._pods = pods
+        self._answers = LatestAnswers()
+        self._generation = 0
+        self._settings_due = 0.0
+        self._changed: set[Part] = set()
+        """What differs since the last structure."""
+        self._unused: set[Capture] = set()
+        """Read by `counters` and not yet seen by anybody."""
+
+    def structure(self, links_due: bool) -> Structure:
+        """See `source.Source.structure`.
+
+        Args:
+            links_due: Links, addresses, routes or rules may have changed since the last reading.
+        """
+        due = [wanted for wanted in self._due(links_due) if wanted not in self._unused]
+        self._read(due)
+        self._raise_when_nothing_is_readable()
+        if Part.RULES in self._changed or not self._generation:
+            self._generation += 1
+        self._changed.clear()
+        self._unused.clear()
+        name = self._name or self._answers.node_name() or self._fallback
+        return Structure(
+            self._generation, self._answers.state(name, utc_now(), self._pods), self._rules_read_at()
+        )
+
+    def counters(self, wanted: Wanted, links_due: bool) -> Sample | None:
+        """See `source.Source.counters`; everything is read each time, whatever is wanted."""
+        if not self._generation:
+            return None
+        due = self._due(links_due)
+        self._read(due)
+        if self._changed:
+            self._unused.update(due)
+            return None
+        return Sample(
+            self._generation,
+            time.monotonic(),
+            dict(self._answers.chains()),
+            self._answers.took_s(),
+            full=True,
+            links=self._answers.links(),
+            stats=self._answers.stats(),
+        )
+
+    def _due(self, links_due: bool) -> list[Capture]:
+        due = [*capture.RULES, *capture.COUNTERS]
+        if links_due:
+            due += capture.LINKS
+        if time.monotonic() >= self._settings_due:
+            due += capture.SETTINGS
+        if not self._generation:
+            due += [*capture.NAMES, capture.LOG_PODS]
+        return due
+
+    def _read(self, due: Sequence[Capture]) -> None:
+        if not due:
+            return
+        for wanted, answer in zip(due, self._runner.run(due), strict=True):
+            if self._answers.take(wanted, answer) and wanted is not capture.NEIGHBOURS:
+                self._changed.add(wanted.part)
+        if capture.SYSCTL in due:
+            took = sum(self._took(wanted) for wanted in capture.SETTINGS)
+            self._settings_due = time.monotonic() + max(SETTINGS_EVERY_S, _SHARE * took)
+
+    def _took(self, wanted: Capture) -> float:
+        answer = self._answers[wanted]
+        return answer.took_s if answer else 0.0
+
+    def _rules_read_at(self) -> float:
+        answers = self._given(capture.RULES)
+        return min((answer.read_at for answer in answers if answer.ok), default=time.monotonic())
+
+    def _given(self, captures: Iterable[Capture]) -> list[Captured]:
+        return [answer for answer in map(self._answers.__getitem__, captures) if answer is not None]
+
+    def _raise_when_nothing_is_readable(self) -> None:
+        told = self._given([*capture.RULES, *capture.LINKS])
+        if any(answer.ok for answer in told):
+            return
+        reasons = [answer.error for answer in told if answer.asked and answer.error]
+        if any(answer.denied for answer in told):
+            raise NeedPrivilege(
+                f"cannot read this node: {reasons[0] if reasons else 'permission denied'}",
+                "run as root, or open a snapshot: calitop PATH",
+            )
+        if reasons:
+            raise SourceUnavailable(
+                f"nothing can be read of this node: {reasons[0]}", "install iproute2 and iptables there"
+            )

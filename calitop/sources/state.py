@@ -1,0 +1,199 @@
+"""The latest answers of a live node, and the state that they tell together.
+
+Fed by `live.py` with what a runner brings; knows no way to the node. A text is parsed
+again only when it differs from the one before.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+
+from calitop.counters.sample import ChainReading
+from calitop.model.network import Link, LinkCounters
+from calitop.model.node import NodeState, Pod, Problem, SourceFile
+from calitop.model.rules import ChainKey, TableKey
+from calitop.snapshot.hints import hint_of_command
+from calitop.snapshot.merge import Piece, merge
+from calitop.snapshot.recognise import Reading, count_lines, recognise
+from calitop.sources import capture
+from calitop.sources.capture import Capture, Captured, Part
+from calitop.sources.pods import pods_of_log_folders, with_interfaces
+from calitop.sources.save_counters import SaveCounters, incompatible_tables
+
+_TICKING = re.compile(
+    r'"(?:\w+_timer|valid_life_time|preferred_life_time|expires|used|age)":[^,}\]]*|'
+    r"packets \d+ bytes \d+|\bexpires \w+"
+)
+"""What changes by itself in an otherwise unchanged text."""
+
+
+class LatestAnswers:
+    """What each capture answered last, parsed as late as possible."""
+
+    def __init__(self) -> None:
+        self._answers: dict[Capture, Captured] = {}
+        self._readings: dict[Capture, Reading] = {}
+        self._still: dict[Capture, str] = {}
+        self._saves: dict[Capture, SaveCounters] = {
+            save: SaveCounters(save.family, save.backend)
+            for save in capture.SAVES
+            if save.family and save.backend
+        }
+
+    def __getitem__(self, wanted: Capture) -> Captured | None:
+        return self._answers.get(wanted)
+
+    def take(self, wanted: Capture, answer: Captured) -> bool:
+        """Keep an answer.
+
+        Returns:
+            Whether it tells anything but other counters than the one before.
+        """
+        if wanted in self._saves:
+            answer = _printable(answer)
+        before = self._answers.get(wanted)
+        self._answers[wanted] = answer
+        if before is None or before.text != answer.text or before.ok != answer.ok:
+            self._readings.pop(wanted, None)
+        fate = before is None or (before.status, before.error) != (answer.status, answer.error)
+        return self._differs(wanted, answer) or fate
+
+    def _differs(self, wanted: Capture, answer: Captured) -> bool:
+        if wanted in self._saves:
+            return not self._saves[wanted].take(answer.text)
+        if wanted.part is Part.COUNTERS:
+            return False
+        still = _TICKING.sub("", answer.text)
+        before, self._still[wanted] = self._still.get(wanted), still
+        return still != before
+
+    def reading(self, wanted: Capture) -> Reading | None:
+        """What a capture's last text was taken for; None when there is no text to read."""
+        answer = self._answers.get(wanted)
+        if answer is None or not (answer.ok or answer.text.strip()):
+            return None
+        if wanted not in self._readings:
+            self._readings[wanted] = _read(answer)
+        return self._readings[wanted]
+
+    # -- counters -----------------------------------------------------------------------
+
+    def chains(self) -> Iterator[tuple[ChainKey, ChainReading]]:
+        """Counters of every chain, by the last texts."""
+        for wanted, save in self._saves.items():
+            answer = self._answers.get(wanted)
+            if answer is not None and answer.ok:
+                yield from save.readings(answer.read_at)
+        native, answer = self.reading(capture.NFT_NATIVE), self._answers.get(capture.NFT_NATIVE)
+        if native is None or answer is None:
+            return
+        for ruleset in native.fragment.rulesets or ():
+            for table in ruleset.tables:
+                for chain in table.chains.values():
+                    counters = tuple(rule.counter for rule in chain.rules)
+                    reading = ChainReading(counters, chain.counter, answer.read_at)
+                    yield ruleset.key(table).chain(chain.name), reading
+
+    def took_s(self) -> dict[TableKey, float]:
+        """Time of each table; a program that prints several shares its time between them."""
+        out: dict[TableKey, float] = {}
+        for wanted, save in self._saves.items():
+            answer, tables = self._answers.get(wanted), save.tables()
+            if answer is not None and tables:
+                out.update(dict.fromkeys(tables, answer.took_s / len(tables)))
+        return out
+
+    def links(self) -> dict[str, LinkCounters]:
+        """Counters of every link, from /proc/net/dev."""
+        reading = self.reading(capture.DEV)
+        return {link.name: link.counters for link in (reading.fragment.links or ())} if reading else {}
+
+    def stats(self) -> dict[str, int]:
+        """The kernel's own statistics."""
+        out: dict[str, int] = {}
+        for wanted in (capture.SNMP, capture.NETSTAT):
+            reading = self.reading(wanted)
+            out.update((reading.fragment.stats or {}) if reading else {})
+        return out
+
+    # -- structure ----------------------------------------------------------------------
+
+    def state(self, name: str | None, captured_at: str, pods: tuple[Pod, ...]) -> NodeState:
+        """Everything that the last answers tell, with what they could not.
+
+        Args:
+            name: The node, where it is known from outside.
+            captured_at: UTC, RFC 3339.
+            pods: Pods that the operator gave; without any, the log folders tell.
+        """
+        merged = merge(self._pieces())
+        names = [link.name for link in merged.links]
+        return replace(
+            merged,
+            name=name or self.node_name(),
+            captured_at=captured_at,
+            files=tuple(self._files()),
+            links=tuple(self._with_counters(merged.links)),
+            pods=with_interfaces(pods, names) if pods else self._log_pods(names),
+            warnings=tuple(dict.fromkeys([*merged.warnings, *self._warnings()])),
+        )
+
+    def node_name(self) -> str | None:
+        """What `hostname` says."""
+        answer = self._answers.get(capture.HOSTNAME)
+        return (answer.text.strip() or None) if answer is not None else None
+
+    def _pieces(self) -> Iterator[Piece]:
+        for wanted in self._answers:
+            reading = self.reading(wanted) if wanted is not capture.LOG_PODS else None
+            if reading is not None:
+                yield from (Piece(part.fragment) for part in reading.parts())
+
+    def _with_counters(self, links: Iterable[Link]) -> Iterator[Link]:
+        counters = self.links()
+        for link in links:
+            yield replace(link, counters=counters[link.name]) if link.name in counters else link
+
+    def _log_pods(self, links: list[str]) -> tuple[Pod, ...]:
+        answer = self._answers.get(capture.LOG_PODS)
+        return pods_of_log_folders(answer.text, links) if answer is not None else ()
+
+    def _files(self) -> Iterator[SourceFile]:
+        for wanted, answer in self._answers.items():
+            if wanted is capture.LOG_PODS:
+                continue
+            reading = self.reading(wanted)
+            kind = reading.kind if reading else None
+            problems = (
+                tuple(problem for part in reading.parts() for problem in part.fragment.problems)
+                if reading
+                else ()
+            )
+            if answer.error and answer.asked and (wanted.required or answer.denied):
+                problems = (Problem(None, "", answer.error), *problems)
+            note = None if answer.asked else answer.error
+            yield SourceFile(answer.command, kind, count_lines(answer.text), problems, note)
+
+    def _warnings(self) -> Iterator[str]:
+        for wanted in (*capture.RULES, *capture.LINKS):
+            answer = self._answers.get(wanted)
+            if answer is not None and answer.asked and answer.error:
+                yield answer.error
+        for wanted in capture.SAVES[:2]:
+            answer = self._answers.get(wanted)
+            for table in sorted(incompatible_tables(answer.text)) if answer is not None else ():
+                yield f"table '{table}' holds rules that iptables-nft-save cannot print: it is read with nft"
+
+
+def _read(answer: Captured) -> Reading:
+    return recognise(answer.text, replace(hint_of_command(answer.command), succeeded=answer.ok))
+
+
+def _printable(answer: Captured) -> Captured:
+    """The answer without what is made up: empty tables in place of those that could not be printed."""
+    text = answer.text
+    for table in incompatible_tables(text):
+        text = re.sub(rf"^\*{re.escape(table)}\n.*?^COMMIT\n", "", text, count=1, flags=re.M | re.S)
+    return answer if text == answer.text else replace(answer, text=text)
