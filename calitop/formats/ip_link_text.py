@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 from calitop.formats.fragment import Fragment
 from calitop.formats.ip_link_words import (
@@ -139,14 +140,15 @@ class _Draft:
     def read_detail(self, words: Sequence[str]) -> str | None:
         """Read one line below the head; the reason where it cannot be read."""
         if self.columns is not None and whole_number(words[0]) is not None:
-            return self._read_counters(words)
+            self._read_counters(words)
+            return None
         self.columns = None
         first = words[0]
         if first.startswith("link/"):
-            return self._read_link(words)
-        if first in ("inet", "inet6"):
+            self._read_link(words)
+        elif first in ("inet", "inet6"):
             return self._read_address(words[1:])
-        if _COUNTED.match(" ".join(words)):
+        elif _COUNTED.match(" ".join(words)):
             self.columns = (first.rstrip(":").lower(), words[1:])
         elif first.startswith("prog/xdp"):
             self.bpf.append("xdp " + " ".join(words[1:]))
@@ -158,7 +160,7 @@ class _Draft:
         self.link_type = words[0].removeprefix("link/")
         if len(words) > 1 and is_mac(words[1]):
             self.mac = words[1]
-        for before, after in zip(words, words[1:], strict=False):
+        for before, after in pairwise(words):
             if before == "link-netnsid":
                 self.netns = whole_number(after)
             elif before == "link-netns":
@@ -236,7 +238,7 @@ def _from_head(match: re.Match[str], known: dict[str, _Draft]) -> _Draft:
     draft = known.get(name) or _Draft(name, whole_number(index), peer, peer_index)
     draft.flags = tuple(flag for flag in flags.split(",") if flag)
     words = rest.split()
-    for before, after in zip(words, words[1:], strict=False):
+    for before, after in pairwise(words):
         if before in _WORDS_OF_HEAD:
             draft.head.setdefault(before, after)
     draft.bpf += [word for word in words if word.startswith("xdp") and word not in draft.head.values()]
