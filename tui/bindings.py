@@ -1,0 +1,164 @@
+"""Every key of the explorer, once: bindings, help, footer and reference are made from this table.
+
+The ids are what `~/.config/calitop/config.toml` names; they stay.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from textual.binding import Binding
+
+PANES = ("routes", "links", "chains", "detail")
+
+
+@dataclass(frozen=True)
+class Key:
+    """One thing that can be asked for by a key."""
+
+    id: str
+    keys: str
+    """Keys in Textual's names, separated by commas."""
+    action: str
+    """Action of the explorer screen."""
+    label: str
+    """One or two words for the footer."""
+    help: str
+    """What it does, in one sentence."""
+    group: str
+    footer: tuple[str, ...] = ()
+    """Panes in whose footer it stands."""
+
+
+KEYS = (
+    Key("next_pane", "tab", "pane(1)", "pane", "Go to the next pane.", "Moving", PANES),
+    Key("previous_pane", "shift+tab", "pane(-1)", "pane back", "Go to the previous pane.", "Moving"),
+    Key("up", "up,k", "cursor('up')", "up", "One row up.", "Moving"),
+    Key("down", "down,j", "cursor('down')", "down", "One row down.", "Moving"),
+    Key(
+        "left",
+        "left,h",
+        "side('left')",
+        "close",
+        "Close the chain or go to its parent; else the pane to the left.",
+        "Moving",
+    ),
+    Key(
+        "right",
+        "right,l",
+        "side('right')",
+        "open",
+        "Open the chain or go inside; else the pane to the right.",
+        "Moving",
+    ),
+    Key("page_up", "pageup", "cursor('page_up')", "page up", "One page up.", "Moving"),
+    Key("page_down", "pagedown", "cursor('page_down')", "page down", "One page down.", "Moving"),
+    Key("home", "home,g", "cursor('home')", "first", "The first row.", "Moving"),
+    Key("end", "end,G", "cursor('end')", "last", "The last row.", "Moving"),
+    Key(
+        "enter",
+        "enter",
+        "enter",
+        "jump",
+        "Jump: route to its interface, interface to its cali-fw and cali-tw chains in turn, rule to its target chain.",
+        "Jumping",
+        PANES,
+    ),
+    Key("back", "backspace,alt+left", "back", "back", "Back to where the jump came from.", "Jumping", PANES),
+    Key("forward", "alt+right", "forward", "forward", "Forward again after going back.", "Jumping"),
+    Key("search", "slash", "search", "search", "Search all panes as you type.", "Finding", PANES),
+    Key("search_next", "n", "search_step(1)", "next", "Next place that was found.", "Finding"),
+    Key("search_previous", "N", "search_step(-1)", "previous", "Previous place that was found.", "Finding"),
+    Key(
+        "palette",
+        "ctrl+p",
+        "app.command_palette",
+        "palette",
+        "Every chain, interface, route, pod and rule comment by name, and every command.",
+        "Finding",
+    ),
+    Key(
+        "baseline",
+        "b",
+        "baseline",
+        "baseline",
+        "New baseline: count from now on. The kernel's counters are left alone.",
+        "Counting",
+        ("links", "chains"),
+    ),
+    Key("hits", "i", "hits", "hits only", "Only rules hit since the baseline.", "Counting", ("chains",)),
+    Key("pause", "space", "pause", "pause", "Hold the picture still; polling goes on.", "Counting", PANES),
+    Key("faster", "plus", "faster", "faster", "Poll faster.", "Counting"),
+    Key("slower", "minus", "slower", "slower", "Poll slower.", "Counting"),
+    Key("poll_now", "r", "poll_now", "poll now", "Poll now; a snapshot is read again.", "Counting"),
+    Key("compare", "d", "compare", "compare", "Choose which moment to count from.", "Counting"),
+    Key(
+        "open_below", "o", "open_below", "open all", "Expand or collapse all below.", "Showing", ("chains",)
+    ),
+    Key(
+        "arrangement",
+        "v",
+        "arrangement",
+        "view",
+        "Chains by hook, in the order a packet meets them, or by chain.",
+        "Showing",
+        ("chains",),
+    ),
+    *(
+        Key(f"node_{n}", str(n), f"node({n})", f"node {n}", f"Node {n} of the opened snapshots.", "Showing")
+        for n in range(1, 10)
+    ),
+    Key(
+        "earlier_moment",
+        "left_square_bracket",
+        "moment(-1)",
+        "earlier",
+        "The node's moment before this one.",
+        "Showing",
+    ),
+    Key(
+        "later_moment",
+        "right_square_bracket",
+        "moment(1)",
+        "later",
+        "The node's moment after this one.",
+        "Showing",
+    ),
+    Key("files", "f", "files", "files", "Every file that was read, and its problems.", "Showing"),
+    Key("save", "s", "save", "save", "Save a snapshot of the live node.", "Other"),
+    Key("copy", "y", "copy", "copy", "Copy the selected thing as text.", "Other"),
+    Key("help", "question_mark", "help", "help", "The signs on screen, then all keys.", "Other", PANES),
+    Key("quit", "q", "app.quit", "quit", "Leave calitop.", "Other", PANES),
+)
+
+BY_ID: Mapping[str, Key] = {key.id: key for key in KEYS}
+
+_GLYPHS = {
+    "slash": "/",
+    "plus": "+",
+    "minus": "-",
+    "question_mark": "?",
+    "left_square_bracket": "[",
+    "right_square_bracket": "]",
+}
+
+
+def bindings() -> list[Binding]:
+    """The table as bindings of the explorer screen."""
+    return [Binding(key.keys, key.action, key.label, id=key.id, tooltip=key.help, show=False) for key in KEYS]
+
+
+def key_names(keys: str) -> str:
+    """Keys as they are printed on a keyboard, separated by blanks."""
+    return " ".join(_GLYPHS.get(key.strip(), key.strip()) for key in keys.split(","))
+
+
+def keys_in_use(keymap: Mapping[str, str]) -> dict[str, str]:
+    """Keys of every id, printed, with the operator's own in place of ours."""
+    return {key.id: key_names(keymap.get(key.id, key.keys)) for key in KEYS}
+
+
+def unknown_ids(ids: Iterable[str]) -> list[str]:
+    """Ids that no key has."""
+    return [name for name in ids if name not in BY_ID]

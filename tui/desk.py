@@ -1,0 +1,117 @@
+"""Opened snapshots: which node, which moment of it, and the moment counted from."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from calitop.counters.compare import compare
+from calitop.model.node import NodeState
+from tui.shown import Preparer, Shown, backends_of, problem_count
+from widgets.signs import Signs
+from widgets.status_line import Status
+
+if TYPE_CHECKING:
+    from calitop.snapshot.open import NodeMoments
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What the operator looks at; numbers from 0."""
+
+    node: int = 0
+    moment: int = 0
+    baseline: int | None = None
+    """None: nothing to count from."""
+
+
+class Desk:
+    """Nodes and moments laid out; the choice among them; no widget."""
+
+    def __init__(self, snapshots: Sequence[NodeMoments], signs: Signs) -> None:
+        self.snapshots = list(snapshots)
+        self.signs = signs
+        self.choice = self._first_choice(0)
+        self._preparer = Preparer(signs, live=False)
+        self._generation = 0
+
+    def _first_choice(self, node: int) -> Choice:
+        last = len(self.snapshots[node].moments) - 1
+        return Choice(node, last, 0 if last > 0 else None)
+
+    @property
+    def moments(self) -> tuple[NodeState, ...]:
+        """Moments of the chosen node by time."""
+        return self.snapshots[self.choice.node].moments
+
+    def choose_node(self, node: int) -> bool:
+        """Look at another node; False where there is none of that number."""
+        if not 0 <= node < len(self.snapshots):
+            return False
+        if node != self.choice.node:
+            self.choice = self._first_choice(node)
+        return True
+
+    def step_moment(self, step: int) -> bool:
+        """Look at an earlier or later moment; False at the end."""
+        moment = self.choice.moment + step
+        if not 0 <= moment < len(self.moments):
+            return False
+        self.choice = replace(self.choice, moment=moment)
+        return True
+
+    def choose_baseline(self, baseline: int | None) -> None:
+        """Count from another moment, or from none."""
+        self.choice = replace(self.choice, baseline=baseline)
+
+    def replace_snapshots(self, snapshots: Sequence[NodeMoments]) -> None:
+        """Take over what was read again; the choice stays where it still fits."""
+        if not snapshots:
+            return
+        before, name = self.choice, self.snapshots[self.choice.node].name
+        had = len(self.moments)
+        self.snapshots = list(snapshots)
+        node = next((i for i, one in enumerate(snapshots) if one.name == name), 0)
+        last = len(self.snapshots[node].moments) - 1
+        if last + 1 != had or name != self.snapshots[node].name:
+            self.choice = self._first_choice(node)
+        else:
+            self.choice = replace(before, node=node)
+
+    def prepare(self) -> Shown:
+        """The chosen moment made ready for the panes; slow, for a thread."""
+        choice, moments = self.choice, self.moments
+        state = moments[choice.moment]
+        baseline = choice.baseline
+        counts = None if baseline is None or baseline > choice.moment else compare(moments[baseline], state)
+        self._generation += 1
+        return self._preparer.prepare(state, counts, self._generation, self._status(choice, state))
+
+    def _status(self, choice: Choice, state: NodeState) -> Status:
+        baseline = choice.baseline
+        return Status(
+            node=self.snapshots[choice.node].name or "node not told",
+            live=False,
+            backends=backends_of(state),
+            moment=self._moment_words(choice, state),
+            baseline="none" if baseline is None else moment_words(baseline, self.moments[baseline]),
+            problems=problem_count(state),
+            warnings=len(state.warnings),
+        )
+
+    def _moment_words(self, choice: Choice, state: NodeState) -> str:
+        words = f"moment {choice.moment + 1} of {len(self.moments)}" if len(self.moments) > 1 else ""
+        if len(self.snapshots) > 1:
+            words = f"node {choice.node + 1} of {len(self.snapshots)} " + words
+        return " ".join(word for word in (words.strip(), clock_words(state.captured_at)) if word)
+
+
+def moment_words(number: int, state: NodeState) -> str:
+    """A moment by its number from 1 and its time."""
+    return f"moment {number + 1} {clock_words(state.captured_at)}".rstrip()
+
+
+def clock_words(captured_at: str | None) -> str:
+    """Date and time without the fraction; empty when not told."""
+    return "" if captured_at is None else captured_at.replace("T", " ").split(".")[0].removesuffix("+00:00")

@@ -1,0 +1,123 @@
+"""What belongs together: what a selection lights up in the other panes, and where enter leads."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterable
+from dataclasses import dataclass, field
+
+from calitop.formats.spec import spec
+from calitop.model.network import Route
+from calitop.model.rules import ChainKey
+from calitop.model.spec import Interface
+from widgets.view import ChainId, LinkId, RouteId, RuleId, Subject, View, route_id
+from widgets.virtual_rows import Light
+
+
+@dataclass
+class Related:
+    """Identities that belong to a selection, by pane."""
+
+    routes: set[Hashable] = field(default_factory=set)
+    links: set[Hashable] = field(default_factory=set)
+    chains: set[Hashable] = field(default_factory=set)
+
+    def lights(self, view: View) -> dict[str, Light]:
+        """The same as lights of the panes; closed chains above a lit one lead to it."""
+        return {
+            "routes": Light(frozenset(self.routes)),
+            "links": Light(frozenset(self.links)),
+            "chains": Light(frozenset(self.chains), frozenset(_above(view, self.chains) - self.chains)),
+        }
+
+
+def related_to(view: View, subject: Subject | None, route: Route | None) -> Related:
+    """What belongs to the selected thing in the other panes."""
+    related = Related()
+    if isinstance(subject, RouteId) and route is not None:
+        for name in _interfaces_of_route(view, route):
+            related.links.add(LinkId(name))
+            related.chains |= _chains_for(view, name)
+    elif isinstance(subject, LinkId):
+        related.routes |= _routes_of(view, subject.link)
+        related.chains |= _chains_for(view, subject.link)
+    elif isinstance(subject, (RuleId, ChainId)):
+        for name in _interfaces_of_place(view, subject):
+            related.links.add(LinkId(name))
+            related.routes |= _routes_of(view, name)
+    return related
+
+
+def _interfaces_of_route(view: View, route: Route) -> list[str]:
+    name = view.index.interface_of_route(route)
+    names = [name] if name else []
+    return list(dict.fromkeys([*names, *(hop.dev for hop in route.nexthops if hop.dev)]))
+
+
+def _routes_of(view: View, interface: str) -> set[Hashable]:
+    return {route_id(route) for route in view.index.routes_of_interface(interface)}
+
+
+def _chains_for(view: View, interface: str) -> set[Hashable]:
+    chains = view.index.chains_of_interface(interface)
+    if chains:
+        return {ChainId(key) for key in chains}
+    return {RuleId(ref.key, ref.index) for ref in view.index.rules_for_interface(interface)}
+
+
+def _interfaces_of_place(view: View, place: RuleId | ChainId) -> Iterable[str]:
+    targets = targets_of_rule(view, place) if isinstance(place, RuleId) else []
+    for key in (*targets, place.key):
+        name = view.index.interface_of_chain(key)
+        if name is not None:
+            return [name]
+    return _matched_by(view, place) if isinstance(place, RuleId) else []
+
+
+def _matched_by(view: View, place: RuleId) -> list[str]:
+    rule = view.rule(place)
+    if rule is None:
+        return []
+    patterns = [name for match in spec(rule).find(Interface) if not match.negated for name in match.names]
+    return [link.name for link in view.state.links if any(name.fits(link.name) for name in patterns)]
+
+
+def targets_of_rule(view: View, place: RuleId) -> list[ChainKey]:
+    """Chains that a rule leads to, in its order."""
+    rule = view.rule(place)
+    if rule is None:
+        return []
+    names = rule.targets or ((rule.target,) if rule.target else ())
+    keys = [ChainKey(place.key.family, place.key.backend, place.key.table, name) for name in names]
+    return [key for key in keys if key in view.chains]
+
+
+def _above(view: View, lit: Iterable[Hashable]) -> set[Hashable]:
+    """Every chain from which a lit chain or rule can be reached."""
+    waiting: list[ChainKey] = []
+    above: set[Hashable] = set()
+    for one in lit:
+        if isinstance(one, RuleId):
+            above.add(ChainId(one.key))
+        if isinstance(one, (RuleId, ChainId)):
+            waiting.append(one.key)
+    seen = set(waiting)
+    while waiting:
+        for ref in view.index.callers(waiting.pop()):
+            above.add(ChainId(ref.key))
+            if ref.key not in seen:
+                seen.add(ref.key)
+                waiting.append(ref.key)
+    return above
+
+
+def places_of_interface(view: View, interface: str) -> list[Subject]:
+    """Where enter leads from an interface, in turn: its from- and to-workload chains, or the rules that match it."""
+    chains = sorted(view.index.chains_of_interface(interface), key=_direction)
+    if chains:
+        return [ChainId(key) for key in chains]
+    return [RuleId(ref.key, ref.index) for ref in view.index.rules_for_interface(interface)]
+
+
+def _direction(key: ChainKey) -> int:
+    order = ("cali-fw-", "cali-tw-")
+    return next((place for place, prefix in enumerate(order) if key.chain.startswith(prefix)), len(order))

@@ -1,0 +1,114 @@
+"""One node made ready for the panes, away from the event loop: nothing slow is left to do."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from calitop.cni.index import NodeIndex
+from calitop.counters.counts import Counts
+from calitop.model.network import LinkCounters
+from calitop.model.node import NodeState
+from calitop.outline import Outline
+from widgets.chain_tree import Arrangement
+from widgets.link_table import LinkRows, Traffic, drops_of
+from widgets.route_table import RouteRows
+from widgets.signs import Signs
+from widgets.status_line import Status
+from widgets.view import View, view_of
+
+
+@dataclass(frozen=True, eq=False)
+class Shown:
+    """Everything the explorer shows of one node at one moment; whole, so that a newer one replaces it."""
+
+    view: View
+    routes: RouteRows
+    links: LinkRows
+    traffic: dict[str, Traffic]
+    outlines: Mapping[Arrangement, Outline]
+    generation: int
+    status: Status
+    read_at: float | None = None
+    """Monotonic clock, seconds, of the poll; None offline."""
+    baseline_at: float | None = None
+    """Monotonic clock, seconds; None offline."""
+
+
+@dataclass
+class Preparer:
+    """Makes `Shown` records; keeps what the former one holds where nothing of it changed."""
+
+    signs: Signs
+    live: bool
+    last: Shown | None = None
+
+    def prepare(
+        self,
+        state: NodeState,
+        counts: Counts | None,
+        generation: int,
+        status: Status,
+        read_at: float | None = None,
+        baseline_at: float | None = None,
+    ) -> Shown:
+        """The node made ready; called in a thread."""
+        last = self.last
+        same_state = last is not None and last.view.state is state
+        index = last.view.index if last is not None and same_state else NodeIndex(state)
+        view = view_of(state, index, counts, live=self.live)
+        outlines = self._outlines(view, generation)
+        routes = last.routes if last is not None and same_state else self._routes(view)
+        links = LinkRows(view, self.signs)
+        traffic = traffic_of(view)
+        links.traffic = traffic
+        _ = links.columns
+        self.last = Shown(
+            view, routes, links, traffic, outlines, generation, status, read_at, baseline_at
+        )
+        return self.last
+
+    def _routes(self, view: View) -> RouteRows:
+        rows = RouteRows(view.state.routes, view.index, self.signs)
+        if self.last is not None and self.last.routes.routes == rows.routes:
+            return self.last.routes
+        _ = rows.columns
+        return rows
+
+    def _outlines(self, view: View, generation: int) -> Mapping[Arrangement, Outline]:
+        if self.last is not None and self.last.generation == generation:
+            return self.last.outlines
+        return {
+            "hook": Outline(view.state, "hook", view.index),
+            "chain": Outline(view.state, "chain", view.index),
+        }
+
+
+def traffic_of(view: View) -> dict[str, Traffic]:
+    """What each link carried: rates when live, differences between moments, else totals."""
+    return {link.name: _traffic(view, link.name, link.counters) for link in view.state.links}
+
+
+def _traffic(view: View, name: str, told: LinkCounters) -> Traffic:
+    counts = view.counts
+    if counts is None:
+        return Traffic(told.rx_packets, told.tx_packets, drops_of(told))
+    since = counts.links.get(name, LinkCounters())
+    drops, drops_since = drops_of(counts.links_now.get(name, told)), drops_of(since)
+    if not view.live:
+        return Traffic(since.rx_packets, since.tx_packets, drops, drops_since)
+    rate = counts.link_rates.get(name)
+    if rate is None:
+        return Traffic(None, None, drops, drops_since)
+    return Traffic(rate.rx_packets, rate.tx_packets, drops, drops_since)
+
+
+def problem_count(state: NodeState) -> int:
+    """Problems in all files of a node."""
+    return sum(len(one.problems) for one in state.files)
+
+
+def backends_of(state: NodeState) -> str:
+    """Backends that hold rules, joined."""
+    backends = dict.fromkeys(ruleset.backend or "backend not told" for ruleset in state.rulesets)
+    return "+".join(backends)

@@ -1,0 +1,137 @@
+"""The routes of all tables, one line each."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterable, Sequence
+from functools import cached_property
+
+from calitop.cni.index import NodeIndex
+from calitop.model.network import Route
+from widgets.columns import Column, Placed, fit
+from widgets.signs import UNICODE, Signs
+from widgets.text import cell
+from widgets.view import RouteId, View, route_id
+from widgets.virtual_rows import Piece, VirtualRows
+from widgets.wording import owner_look, owner_sign, route_devices, route_way
+
+
+class RouteRows:
+    """Routes in showing order with the text of their cells; knows no terminal."""
+
+    def __init__(self, routes: Sequence[Route], index: NodeIndex | None, signs: Signs = UNICODE) -> None:
+        self.routes = sorted(routes, key=_table_order)
+        self.index = index
+        self.signs = signs
+        self.ids = [route_id(route) for route in self.routes]
+        self.lines = {row_id: line for line, row_id in reversed(list(enumerate(self.ids)))}
+
+    @cached_property
+    def columns(self) -> list[Column]:
+        """The columns that these routes need, with their widest content."""
+        tables = any(route.table != "main" for route in self.routes)
+        shown = [
+            Column("dst", "dst", 0, 13, self._widest("dst", 13)),
+            Column("via", "via", 3, 7, self._widest("via", 7)),
+            Column("dev", "dev", 1, 8, self._widest("dev", 8)),
+            *([Column("table", "table", 5, 5, self._widest("table", 5))] if tables else []),
+            Column("pod", "pod", 4, 12, self._widest("pod", 12)),
+            Column("proto", "proto", 6, 5, self._widest("proto", 5)),
+            Column("metric", "metric", 7, 6, 6, right=True),
+            Column("owner", "own", 2, 3, 3),
+        ]
+        return [column for column in shown if column.id != "pod" or self._widest("pod", 0)]
+
+    def _widest(self, column: str, least: int) -> int:
+        return max([least, *(len(self.text(route, column)) for route in self.routes)])
+
+    def text(self, route: Route, column: str) -> str:
+        """Text of one cell."""
+        if column == "pod":
+            return self._pod(route)
+        if column == "owner":
+            owner = self.index.owner_of_route(route) if self.index else None
+            return owner_sign(owner, self.signs.unknown)
+        texts = {
+            "dst": route.dst,
+            "via": route_way(route),
+            "dev": route_devices(route) or self.signs.unknown,
+            "table": "" if route.table == "main" else route.table,
+            "proto": route.proto or self.signs.unknown,
+            "metric": str(route.metric),
+        }
+        return texts[column]
+
+    def _pod(self, route: Route) -> str:
+        pod = self.index.pod_of_interface(route.dev) if self.index and route.dev else None
+        return "" if pod is None else pod.name
+
+    def pieces(self, route: Route, placed: Sequence[Placed]) -> Iterable[Piece]:
+        """The route's cells, each with its look."""
+        for column in placed:
+            text = cell(
+                self.text(route, column.column.id), column.width, column.column.right, cut=self.signs.cut
+            )
+            yield Piece(" " if column is not placed[0] else "")
+            yield Piece(text, self._look(route, column.column.id))
+
+    def _look(self, route: Route, column: str) -> str:
+        if column == "owner":
+            return owner_look(self.index.owner_of_route(route) if self.index else None)
+        if column == "via" and route.type in ("blackhole", "unreachable", "prohibit", "throw"):
+            return "deny"
+        return "dim" if column in ("proto", "metric", "table") else ""
+
+
+def _table_order(route: Route) -> tuple[int, int]:
+    tables = {"main": 0, "local": 2}
+    return (tables.get(route.table, 1), 0 if route.family == "ipv4" else 1)
+
+
+class RouteTable(VirtualRows):
+    """Pane of the routes."""
+
+    def __init__(self, *, signs: Signs = UNICODE, id: str | None = None) -> None:
+        super().__init__(signs=signs, id=id)
+        self.content = RouteRows((), None, signs)
+
+    def show_content(self, content: RouteRows) -> None:
+        """Take over a new set of routes; the cursor stays on its route."""
+        keep = self.current_id()
+        self.content = content
+        self.forget_strips()
+        self.rows_changed(keep)
+
+    def route(self, row_id: Hashable) -> Route | None:
+        """The route of that identity, or None."""
+        line = self.line_of(row_id)
+        return None if line is None else self.content.routes[line]
+
+    def row_count(self) -> int:
+        """Number of routes."""
+        return len(self.content.routes)
+
+    def row_id(self, line: int) -> RouteId:
+        """Identity of the route."""
+        return self.content.ids[line]
+
+    def row_face(self, line: int) -> Hashable:
+        """The route itself: everything drawn is derived from it."""
+        return id(self.content.routes[line])
+
+    def line_of(self, row_id: Hashable) -> int | None:
+        """Line of the route, or None."""
+        return self.content.lines.get(row_id) if isinstance(row_id, RouteId) else None
+
+    def columns(self) -> Sequence[Column]:
+        """The columns that the routes need."""
+        return self.content.columns
+
+    def row_pieces(self, line: int, width: int) -> Iterable[Piece]:
+        """The route's cells."""
+        return self.content.pieces(self.content.routes[line], fit(self.columns(), width))
+
+    def pane_title(self) -> str:
+        """Number of routes in the main table, and of those elsewhere."""
+        inside = sum(1 for route in self.content.routes if route.table == "main")
+        outside = len(self.content.routes) - inside
+        return f"Routes {inside}" + (f"  {outside} in other tables" if outside else "")

@@ -1,0 +1,96 @@
+"""A rule, a route and an interface in a few words, for rows and for the detail pane."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+from calitop.formats.spec import spec
+from calitop.model.network import Route
+from calitop.model.rules import Rule
+from calitop.model.spec import Comment, Match, RuleSpec, SetMark, Target
+
+VERDICTS = {"ACCEPT": "accept", "DROP": "deny", "REJECT": "deny"}
+"""Look of the targets that end a packet's way through a table."""
+
+OWNER_SIGNS = {"calico": "cal", "cilium": "cil", "kube-proxy": "kub", "docker": "doc", "kernel": "ker"}
+"""The owners that have a colour of their own, in three letters."""
+
+
+def owner_sign(owner: str | None, unknown: str) -> str:
+    """Three letters for the owner."""
+    return unknown if owner is None else OWNER_SIGNS.get(owner, owner[:3])
+
+
+def owner_look(owner: str | None) -> str:
+    """Name of the owner's look."""
+    return "dim" if owner is None else owner if owner in OWNER_SIGNS else "other"
+
+
+def is_loud(rule: Rule) -> bool:
+    """Whether the rule throws packets away."""
+    return VERDICTS.get((rule.target or "").upper()) == "deny"
+
+
+@lru_cache(maxsize=8192)
+def rule_conditions(rule: Rule) -> str:
+    """The rule's matches in the source's words, without comments and module names."""
+    return " ".join(words for match in spec(rule).matches if (words := _match_words(match)))
+
+
+def _match_words(match: Match) -> str:
+    if isinstance(match, Comment):
+        return ""
+    words = list(match.words)
+    while len(words) > 2 and words[0] == "-m":
+        del words[:2]
+    return " ".join(words)
+
+
+@lru_cache(maxsize=8192)
+def rule_comment(rule: Rule) -> str:
+    """What the rule's authors say of it; Felix' own hash is no remark."""
+    return "; ".join(text for text in spec(rule).comments if not text.startswith("cali:"))
+
+
+@lru_cache(maxsize=8192)
+def rule_action(rule: Rule) -> str:
+    """Target with its options, short; empty for a rule that only counts."""
+    said: RuleSpec = spec(rule)
+    return ", ".join(_target_words(target) for target in said.targets) or (rule.target or "")
+
+
+def _target_words(target: Target) -> str:
+    if isinstance(target.action, SetMark) and target.name in ("MARK", "CONNMARK"):
+        return f"{target.name} {_mark_words(target.action)}"
+    words = target.words
+    if len(words) > 1 and words[0] in ("-j", "-g", "--jump", "--goto"):
+        words = words[1:]
+    return " ".join(words) or target.name
+
+
+def _mark_words(action: SetMark) -> str:
+    if action.value == 0:
+        return f"clear {action.mask:#x}"
+    if action.value == action.mask:
+        return f"set {action.value:#x}"
+    return f"{action.value:#x} in {action.mask:#x}"
+
+
+def route_way(route: Route) -> str:
+    """How the route goes on: gateway, `on link`, or what it does instead (`blackhole`)."""
+    if route.type is None:
+        return " or ".join(route.types) or "?"
+    if route.type not in ("unicast", "local", "broadcast", "multicast", "anycast"):
+        return route.type
+    if route.nexthops:
+        return f"{len(route.nexthops)} ways"
+    if route.gateway:
+        return route.gateway
+    return "on link" if route.type == "unicast" else route.type
+
+
+def route_devices(route: Route) -> str | None:
+    """Devices that the route leaves by."""
+    if route.dev:
+        return route.dev
+    return "+".join(hop.dev for hop in route.nexthops if hop.dev) or None
