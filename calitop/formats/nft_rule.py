@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
+from functools import lru_cache
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -133,13 +134,19 @@ def leads_of(text: str) -> Leads:
         through = _vmap(text)
         if through is not None:
             return through
-    words = bare(text).split()
-    leads = _last_words(words) or _ending(words) or _passing(words)
+    leads = _plain_leads(bare(text))
     if leads and leads[0].target == "{}":
         return Leads(_in_anonymous_chain(text))
     if not leads and "xt target" in text:
         leads = tuple(Lead(name) for name in _XT_TARGET.findall(text))
     return Leads(leads)
+
+
+@lru_cache(maxsize=4096)
+def _plain_leads(words: str) -> tuple[Lead, ...]:
+    """The target among words without quotes and sets; of many rules these words are the same."""
+    found = words.split()
+    return _last_words(found) or _ending(found) or _passing(found)
 
 
 def through_map(rule: Rule, verdicts: Mapping[str, tuple[Lead, ...]]) -> Rule:

@@ -83,6 +83,8 @@ class TableDraft:
     name: str
     chains: dict[str, ChainDraft] = field(default_factory=dict)
     maps: dict[str, VerdictMap] = field(default_factory=dict)
+    dormant: bool = False
+    """The kernel holds the table but calls none of its chains."""
 
     def finished(self, terse: bool) -> Table:
         """The table; `terse`: the listing may have left all elements out."""
@@ -116,6 +118,14 @@ class Draft:
         """Puts a named set or map into its table."""
         self.has_elements = self.has_elements or bool(one.elements)
         table.maps[one.name] = one
+
+    def warnings(self) -> tuple[str, ...]:
+        """What the operator must know of the tables as a whole."""
+        return tuple(
+            f"table {table.name} of family {family} is dormant: none of its chains acts"
+            for (family, _), table in self._tables.items()
+            if table.dormant
+        )
 
     def rulesets(self, program: str | None = None) -> tuple[Ruleset, ...]:
         """One ruleset for each family, both in the order of the source."""

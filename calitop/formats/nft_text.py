@@ -22,6 +22,7 @@ from calitop.formats.nft_tables import (
     verdict_map,
 )
 from calitop.formats.nft_words import BEGINNINGS, elements, open_braces, unquoted
+from calitop.formats.reading import split_lines
 from calitop.model.node import Problem
 from calitop.model.rules import Chain, Family
 
@@ -34,6 +35,7 @@ _OBJECT = re.compile(
     r"(?:flowtable|counter|quota|limit|secmark|synproxy|tunnel|ct helper|ct timeout|ct expectation) \S+ \{$"
 )
 _TABLE_LINE = re.compile(r'(?:flags [\w,]+|comment ".*"|handle [0-9]+);?$')
+_DORMANT = re.compile(r"flags .*\bdormant\b")
 _HOOK = re.compile(
     r"type (?P<type>\w+) hook (?P<hook>\w+)"
     r"(?: devices? (?:= )?(?P<device>\{[^}]*\}|\"[^\"]*\"|\S+))?"
@@ -59,7 +61,7 @@ class _Reader:
     """Walks over the lines once; each kind of block has its own method."""
 
     def __init__(self, text: str) -> None:
-        self._lines = text.split("\n")
+        self._lines = split_lines(text)
         self._whole = text.endswith("\n") or not text
         self._at = 0
         self._draft = Draft()
@@ -75,7 +77,9 @@ class _Reader:
                 self._problem(line, "does not stand in a table")
         rulesets = self._draft.rulesets()
         told = None if self._problems and not rulesets else rulesets
-        return Fragment(problems=tuple(self._problems), rulesets=told, richness=8)
+        return Fragment(
+            problems=tuple(self._problems), rulesets=told, warnings=self._draft.warnings(), richness=8
+        )
 
     # --- lines
 
@@ -120,7 +124,9 @@ class _Reader:
             self._set(table, named[1], unquoted(named[2]))
         elif _OBJECT.match(words):
             self._skip_block()
-        elif not _TABLE_LINE.match(words) and not line.startswith("#"):
+        elif _TABLE_LINE.match(words):
+            table.dormant = table.dormant or _DORMANT.match(words) is not None
+        elif not line.startswith("#"):
             self._problem(line, "not understood inside a table")
 
     def _opens_block(self, words: str) -> bool:

@@ -12,6 +12,8 @@ from collections.abc import Iterator
 from calitop.model.rules import Counter
 
 _MARKS = re.compile(r'"[^"]*(?:"|$)|[{}]')
+_QUOTED = re.compile(r'"[^"]*(?:"|$)')
+_FLAT_BRACES = re.compile(r"\{[^{}]*\}|\{.*")
 _WORD = re.compile(r'"[^"]*(?:"|$)|[{};]|[^\s{};"]+')
 _ELEMENT = re.compile(r'(?:"[^"]*(?:"|$)|[^",])+')
 _COUNTER = re.compile(r"\bcounter packets ([0-9]{1,20}) bytes ([0-9]{1,20})")
@@ -65,17 +67,18 @@ def bare(text: str) -> str:
 
     What is left are words that can only be nft's own: `iifname "" vmap {} accept`.
     """
-    if '"' not in text and "{" not in text:
+    if '"' in text:
+        text = _QUOTED.sub('""', text)
+    if "{" not in text:
         return text
-    return "".join(_bare_parts(text))
+    return _FLAT_BRACES.sub("{}", text) if text.count("{") == 1 else "".join(_bare_parts(text))
 
 
 def _bare_parts(text: str) -> Iterator[str]:
     depth = at = 0
     for mark in _MARKS.finditer(text):
         if depth == 0:
-            yield text[at : mark.start()]
-            yield '""' if mark[0][0] == '"' else mark[0]
+            yield text[at : mark.end()]
         elif depth == 1 and mark[0] == "}":
             yield "}"
         depth = max(0, depth + {"{": 1, "}": -1}.get(mark[0], 0))
@@ -141,9 +144,16 @@ def without_counters(text: str) -> tuple[str, Counter | None]:
     if first is None:
         return text, None
     before = text[: first.start()]
-    if "{" not in before and before.count('"') % 2 == 0 and not _COUNTER.search(text, first.end()):
+    if _is_outside(before) and not _COUNTER.search(text, first.end()):
         return before + "counter" + text[first.end() :], _counter(first[1], first[2])
     return _without_each(text)
+
+
+def _is_outside(before: str) -> bool:
+    """Whether what follows is surely outside of quotes and braces; False also for the hard cases."""
+    if "{" in before:
+        return '"' not in before and before.count("{") == before.count("}")
+    return before.count('"') % 2 == 0
 
 
 def _without_each(text: str) -> tuple[str, Counter | None]:
