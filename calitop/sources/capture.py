@@ -59,10 +59,10 @@ class Capture:
     need: Need | None = None
     alternatives: tuple[tuple[str, ...], ...] = ()
     """Other words for the program alone, tried in order when it is not there by name."""
-    good: frozenset[int] = frozenset({0})
-    """Exit statuses that are a success."""
     required: bool = True
     """False: a node without the program has nothing to tell (bpftool); not worth a warning."""
+    package: str | None = None
+    """What to install where the program is missing."""
     family: Family | None = None
     backend: Backend | None = None
 
@@ -127,6 +127,7 @@ def _save(family: str, backend: Backend, need: Need) -> Capture:
         command=(program, "-c"),
         part=Part.RULES,
         need=need,
+        package="iptables",
         alternatives=((f"xtables-{backend}-multi", generic), (generic,)),
     )
 

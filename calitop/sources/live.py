@@ -13,8 +13,8 @@ from calitop.counters.sample import Sample
 from calitop.errors import NeedPrivilege, SourceUnavailable
 from calitop.model.node import Pod
 from calitop.sources import capture
+from calitop.sources.answers import utc_now
 from calitop.sources.capture import Capture, Captured, Part, Runner
-from calitop.sources.local import utc_now
 from calitop.sources.source import Structure, Wanted
 from calitop.sources.state import LatestAnswers
 

@@ -188,7 +188,9 @@ class LatestAnswers:
 
 
 def _read(answer: Captured) -> Reading:
-    return recognise(answer.text, replace(hint_of_command(answer.command), succeeded=answer.ok))
+    """What an answer tells; an empty JSON list tells as much as an empty text."""
+    text = "" if answer.text.strip() == "[]" else answer.text
+    return recognise(text, replace(hint_of_command(answer.command), succeeded=answer.ok))
 
 
 def _printable(answer: Captured) -> Captured:
