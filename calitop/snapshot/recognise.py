@@ -1,0 +1,247 @@
+"""From the bytes of one file to what they tell: which format, which facts, which problems.
+
+Nothing is ever run, and no input raises: what no format understands is a problem.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+
+from calitop.formats.catalogue import Format, formats, formats_about
+from calitop.formats.fragment import Fragment
+from calitop.model.node import Problem
+from calitop.snapshot.adjust import apply_hint, shift_lines
+from calitop.snapshot.hints import NO_HINT, Hint, is_known_program
+
+_BINARY_HEAD = 4096
+_FENCE = "```"
+_SHOWN = 200
+
+
+@dataclass(frozen=True, eq=False)
+class Reading:
+    """What one text was taken for, and what it tells."""
+
+    kind: str | None
+    fragment: Fragment
+    lines: int
+    hint: Hint = NO_HINT
+    more: tuple[Reading, ...] = ()
+    """Other formats found in the lines that the first did not understand."""
+
+    def parts(self) -> tuple[Reading, ...]:
+        """This reading and those of the other formats in the same text."""
+        return (self, *self.more)
+
+
+def decode(data: bytes) -> str | None:
+    """The text of a file; bytes that are not UTF-8 survive as surrogates.
+
+    Returns:
+        None for a binary file.
+    """
+    if data.startswith((b"\xff\xfe", b"\xfe\xff")):
+        return data.decode("utf-16", "replace")
+    if b"\0" in data[:_BINARY_HEAD]:
+        return None
+    return data.decode("utf-8", "surrogateescape").removeprefix("\ufeff")
+
+
+def recognise(text: str, hint: Hint = NO_HINT) -> Reading:
+    """What a text is and what it tells.
+
+    Args:
+        text: A whole file, or the output of one command.
+        hint: What a command, the manifest or the file's name says about it.
+
+    Returns:
+        A reading; its kind is None and it has one problem when no format fits.
+    """
+    lines = count_lines(text)
+    if not text.strip():
+        return _empty(hint, lines)
+    bare = without_fences(text)
+    found = _best(bare, _candidates(bare, hint))
+    if found is None:
+        return _unknown(text, hint, lines)
+    reading = _with_rest(bare, found, hint, lines)
+    return replace(reading, fragment=apply_hint(reading.fragment, hint))
+
+
+def count_lines(text: str) -> int:
+    """Number of lines, a last one without newline included."""
+    return text.count("\n") + (not text.endswith("\n") and bool(text))
+
+
+def first_line(text: str) -> str:
+    """The first line that is not blank, cut to a length that can be shown."""
+    return next((line.strip()[:_SHOWN] for line in text.split("\n") if line.strip()), "")
+
+
+def _unknown(text: str, hint: Hint, lines: int) -> Reading:
+    problem = Problem(None, first_line(text), "no format that calitop knows")
+    return Reading(None, Fragment(problems=(problem,)), lines, hint)
+
+
+def _empty(hint: Hint, lines: int) -> Reading:
+    kinds = formats_about(hint.topic)
+    if not kinds:
+        return Reading(None, Fragment(problems=(Problem(None, "", "empty file"),)), lines, hint)
+    fragment = nothing_of(hint.topic) if hint.succeeded else Fragment()
+    return Reading(kinds[0].KIND, fragment, lines, hint)
+
+
+_FIELD_OF_TOPIC = {
+    "iptables": "rulesets",
+    "nft": "rulesets",
+    "link": "links",
+    "route": "routes",
+    "route-n": "routes",
+    "rule": "ip_rules",
+    "neigh": "neighbours",
+    "ipset": "sets",
+    "conntrack": "conntrack",
+    "tc": "bpf",
+    "bpftool": "bpf",
+    "cni": "cni_configs",
+    "pods": "pods",
+}
+
+
+def nothing_of(topic: str | None) -> Fragment:
+    """The statement that there are none of a kind."""
+    field = _FIELD_OF_TOPIC.get(topic or "")
+    return Fragment(**{field: ()}) if field else Fragment()  # type: ignore[arg-type]
+
+
+# -- markdown ---------------------------------------------------------------------------
+
+
+def without_fences(text: str) -> str:
+    """The text with markdown around it blanked out, so that line numbers stay.
+
+    Only for a text that begins with a fence, or with a heading that names a command and
+    a fence below it: a README with examples is prose and stays so.
+    """
+    head = [line for line in text[:_BINARY_HEAD].split("\n") if line.strip()][:3]
+    if not head or not any(line.startswith(_FENCE) for line in head) or not _is_fenced(head):
+        return text
+    out, inside = [], False
+    for line in text.split("\n"):
+        if line.startswith(_FENCE):
+            inside = not inside
+            out.append("")
+        else:
+            out.append(line if inside or line.startswith("> Error") else "")
+    return "\n".join(out)
+
+
+def _is_fenced(head: Sequence[str]) -> bool:
+    if head[0].startswith(_FENCE):
+        return True
+    words = head[0].lstrip("# `$").split()
+    return head[0].startswith("#") and bool(words) and is_known_program(words[0].strip("`"))
+
+
+# -- which format -----------------------------------------------------------------------
+
+
+def _candidates(text: str, hint: Hint) -> Iterable[tuple[Format, bool]]:
+    """Formats to try, each with whether the content itself says so."""
+    told = formats_about(hint.topic) if hint.told else ()
+    seen = [fmt for fmt in (*told, *formats()) if fmt.looks_like(text)]
+    yield from ((fmt, True) for fmt in dict.fromkeys(seen))
+    guessed = formats_about(hint.topic)
+    yield from ((fmt, False) for fmt in guessed if fmt not in seen)
+
+
+def _best(text: str, candidates: Iterable[tuple[Format, bool]]) -> tuple[Format, Fragment] | None:
+    """The first format that understands most of the text, else the one that understands most."""
+    nonblank = sum(1 for line in text.split("\n") if line.strip())
+    best: tuple[int, Format, Fragment] | None = None
+    for fmt, seen in candidates:
+        fragment = fmt.parse(text)
+        bad = len(fragment.problems)
+        if bad and not says_something(fragment):
+            continue
+        if bad * 2 <= nonblank and (seen or says_something(fragment)):
+            return fmt, fragment
+        if seen and (best is None or bad < best[0]):
+            best = (bad, fmt, fragment)
+    return (best[1], best[2]) if best else None
+
+
+_ABOUT_THE_NETWORK = (
+    "rulesets",
+    "links",
+    "routes",
+    "ip_rules",
+    "neighbours",
+    "sets",
+    "sysctls",
+    "stats",
+    "conntrack",
+    "bpf",
+)
+"""Facts that make a folder a snapshot; the others only accompany one."""
+_FACTS = (*_ABOUT_THE_NETWORK, "pods", "cni_configs", "node_name", "kernel", "captured_at")
+
+
+def says_something(fragment: Fragment) -> bool:
+    """Whether a fragment holds at least one fact."""
+    return any(getattr(fragment, name) for name in _FACTS)
+
+
+def is_about_a_node(fragment: Fragment) -> bool:
+    """Whether a fragment tells facts of a node's network, even that there are none."""
+    return any(getattr(fragment, name) is not None for name in _ABOUT_THE_NETWORK)
+
+
+# -- several formats in one text --------------------------------------------------------
+
+
+def _with_rest(text: str, found: tuple[Format, Fragment], hint: Hint, lines: int) -> Reading:
+    """Look again at the lines that the first format did not understand."""
+    fmt, fragment = found
+    bad = sorted({problem.line for problem in fragment.problems if problem.line is not None})
+    if len(bad) < 2:
+        return Reading(fmt.KIND, fragment, lines, hint)
+    rows = text.split("\n")
+    others: list[Reading] = []
+    taken: set[int] = set()
+    for start, end in _runs(bad, rows):
+        other = _other_format("\n".join(rows[start - 1 : end]), fmt)
+        if other is not None:
+            others.append(shift(other, start - 1))
+            taken.update(range(start, end + 1))
+    left = tuple(problem for problem in fragment.problems if problem.line not in taken)
+    return Reading(fmt.KIND, replace(fragment, problems=left), lines, hint, tuple(others))
+
+
+def _runs(bad: Sequence[int], rows: Sequence[str]) -> list[tuple[int, int]]:
+    """Runs of lines that were not understood, blank lines between them bridged."""
+    runs: list[tuple[int, int]] = []
+    for line in bad:
+        if runs and not any(rows[at].strip() for at in range(runs[-1][1], min(line - 1, len(rows)))):
+            runs[-1] = (runs[-1][0], line)
+        else:
+            runs.append((line, line))
+    return [(start, min(end, len(rows))) for start, end in runs if start <= len(rows)]
+
+
+def _other_format(text: str, not_this: Format) -> Reading | None:
+    candidates = [(fmt, True) for fmt in formats() if fmt is not not_this and fmt.looks_like(text)]
+    found = _best(text, candidates)
+    if found is None or not says_something(found[1]):
+        return None
+    nonblank = sum(1 for line in text.split("\n") if line.strip())
+    if len(found[1].problems) * 2 > nonblank:
+        return None
+    return Reading(found[0].KIND, found[1], count_lines(text))
+
+
+def shift(reading: Reading, by: int) -> Reading:
+    """The same reading with its line numbers counted from further up."""
+    more = tuple(shift(other, by) for other in reading.more)
+    return replace(reading, fragment=shift_lines(reading.fragment, by), more=more)
