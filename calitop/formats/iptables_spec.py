@@ -1,0 +1,131 @@
+"""One rule line of iptables -> RuleSpec, and the few facts that reading a file needs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from calitop.formats.iptables_matches import GENERAL_READERS, OPTION_READERS, OptionReader
+from calitop.formats.iptables_modules import ALWAYS, MODULE_READERS
+from calitop.formats.iptables_targets import READERS as TARGET_READERS
+from calitop.formats.iptables_words import Grouped, Part, Use, group, words_at
+from calitop.model.rules import Verb
+from calitop.model.spec import Always, Match, Option, RuleSpec, Target, Unknown
+
+
+@dataclass(frozen=True, slots=True)
+class ReadRule:
+    """A rule line whose words had to be looked at one by one."""
+
+    chain: str
+    text: str
+    """Without the words of `-c packets bytes`, everything else byte for byte."""
+    target: str | None
+    verb: Verb | None
+    counters: tuple[str, str] | None
+    problems: tuple[str, ...]
+
+
+def read_rule(text: str) -> ReadRule | None:
+    """Chain, target and counters of a line that begins with `-A`; None when it is no rule.
+
+    A line is no rule when something other than an option follows the chain: prose.
+    """
+    grouped = group(text)
+    words = grouped.words
+    if not words or words[0].text != "-A" or words[0].quoted or not grouped.chain:
+        return None
+    if len(words) > 2 and (words[2].quoted or words[2].text[:1] not in ("-", "!")):
+        return None
+    target = next((part for part in grouped.parts if part.kind == "target"), None)
+    plain, counters = _without_counters(text, grouped)
+    return ReadRule(
+        grouped.chain,
+        plain,
+        target.name or None if target else None,
+        target.verb if target and target.name else None,
+        counters,
+        tuple(dict.fromkeys(grouped.problems)),
+    )
+
+
+def _without_counters(text: str, grouped: Grouped) -> tuple[str, tuple[str, str] | None]:
+    """Cut out ` -c packets bytes`; where it is given several times the last counts, as in getopt."""
+    counters: tuple[str, str] | None = None
+    for use in reversed(grouped.counters):
+        if len(use.option.values) != 2:
+            continue
+        if counters is None:
+            counters = (use.option.values[0], use.option.values[1])
+        start, end = grouped.words[use.at[0]].start, grouped.words[use.at[-1]].end
+        text = text[:start].rstrip(" \t") + text[end:]
+    return text, counters
+
+
+def iptables_spec(text: str) -> RuleSpec:
+    """What a rule line says; never raises."""
+    grouped = group(text)
+    words = tuple(word.text for word in grouped.words)
+    matches: list[Match] = []
+    targets: list[Target] = []
+    for part in grouped.parts:
+        if part.kind == "target":
+            targets.append(_target(part, grouped))
+        else:
+            matches.extend(_matches(part, grouped))
+    matches.sort(key=lambda match: match.at[0])
+    return RuleSpec(
+        words=words,
+        head=words_at(grouped.words, sorted(grouped.head)),
+        matches=tuple(matches),
+        targets=tuple(targets),
+        problems=tuple(dict.fromkeys(grouped.problems)),
+    )
+
+
+def _target(part: Part, grouped: Grouped) -> Target:
+    options = tuple(use.option for use in part.uses)
+    reader = TARGET_READERS.get(part.name) if part.verb == "jump" else None
+    at = _places(part.at, part.uses)
+    return Target(
+        name=part.name,
+        verb=part.verb,
+        options=options,
+        action=reader(options) if reader else None,
+        words=words_at(grouped.words, at),
+        at=at,
+    )
+
+
+def _places(introduction: Sequence[int], uses: Sequence[Use]) -> tuple[int, ...]:
+    return tuple(sorted([*introduction, *(place for use in uses for place in use.at)]))
+
+
+def _matches(part: Part, grouped: Grouped) -> list[Match]:
+    """The conditions of one part, each with its words; those that introduce a module go with its first."""
+    found: list[tuple[Match, list[Use]]]
+    if part.kind == "general":
+        found = [(_of_option(GENERAL_READERS.get(part.name), None, part.uses[0]), part.uses)]
+    elif part.kind == "match" and part.name in OPTION_READERS and part.uses:
+        readers = OPTION_READERS[part.name]
+        found = [(_of_option(readers.get(use.option.name), part.name, use), [use]) for use in part.uses]
+    else:
+        found = [(_of_module(part), part.uses)]
+    out: list[Match] = []
+    for index, (match, uses) in enumerate(found):
+        at = _places(part.at if index == 0 else (), uses)
+        out.append(replace(match, at=at, words=words_at(grouped.words, at)))
+    return out
+
+
+def _of_option(reader: OptionReader | None, module: str | None, use: Use) -> Match:
+    read = reader(use.option) if reader else None
+    return read or Unknown(module=module, options=(use.option,), negated=use.option.negated)
+
+
+def _of_module(part: Part) -> Match:
+    options: tuple[Option, ...] = tuple(use.option for use in part.uses)
+    if not options and part.name in ALWAYS:
+        return Always(module=part.name)
+    reader = MODULE_READERS.get(part.name) if part.kind == "match" else None
+    return (reader(options) if reader else None) or Unknown(module=part.name or None, options=options)

@@ -1,0 +1,29 @@
+"""What a rule says, for both languages: made when it is first asked for, then kept.
+
+Opening 50,000 rules must not parse them all; most are never looked at in detail.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+from calitop.formats.iptables_spec import iptables_spec
+from calitop.model.rules import Language, Rule
+from calitop.model.spec import RuleSpec
+
+_KEPT = 65_536
+
+
+def spec(rule: Rule) -> RuleSpec:
+    """The rule's matches in order, its target with its options, its comments; never raises."""
+    return spec_of_text(rule.text, rule.language)
+
+
+@lru_cache(maxsize=_KEPT)
+def spec_of_text(text: str, language: Language = "iptables") -> RuleSpec:
+    """The same for a rule's text alone."""
+    if language == "nft":
+        from calitop.formats.nft_spec import nft_spec
+
+        return nft_spec(text)
+    return iptables_spec(text)

@@ -1,0 +1,68 @@
+"""The words of a rule line, cut exactly as iptables-restore cuts them.
+
+Source: `add_param_to_argv` and `xtables_save_string` of iptables 1.8 (xshared.c, xtables.c):
+only double quotes quote, a backslash escapes inside quotes only, and a closing quote
+ends the word.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple
+
+BLANKS = " \t\n"
+"""What separates words; a carriage return inside a line is a character like any other."""
+
+_WORD = re.compile(r'([^ \t\n"]*)(?:"((?:[^"\\]|\\.)*)("|\\?\Z)|(?=[ \t\n]|\Z))', re.DOTALL)
+_ESCAPED = re.compile(r"\\(.)", re.DOTALL)
+_PLAIN = re.compile(r"[A-Za-z0-9_-]+")
+
+
+class Word(NamedTuple):
+    """One word with its place in the text."""
+
+    text: str
+    """Without quotes and escapes."""
+    start: int
+    end: int
+    """Past the last character, closing quote included."""
+    quoted: bool = False
+    closed: bool = True
+    """False where the text ends inside the quotes."""
+
+
+def cut(text: str) -> list[Word]:
+    """The words of a line with their places; never raises."""
+    found: list[Word] = []
+    position, size = 0, len(text)
+    while position < size:
+        if text[position] in BLANKS:
+            position += 1
+            continue
+        match = _WORD.match(text, position)
+        assert match is not None, "every non-blank character begins a word"
+        plain, quoted, closing = match.groups()
+        if quoted is not None:
+            plain += _ESCAPED.sub(r"\1", quoted)
+        found.append(Word(plain, position, match.end(), quoted is not None, closing in (None, '"')))
+        position = match.end()
+    return found
+
+
+def split(text: str) -> list[str]:
+    """The words of a line, unquoted."""
+    if '"' in text:
+        return [word.text for word in cut(text)]
+    return [word for word in text.replace("\t", " ").replace("\n", " ").split(" ") if word]
+
+
+def names(text: str) -> frozenset[str]:
+    """The names in a list written as one text."""
+    return frozenset(text.split())
+
+
+def quote(word: str) -> str:
+    """A word as iptables-save writes it: quoted unless it holds only letters, digits, `_`, `-`."""
+    if _PLAIN.fullmatch(word):
+        return word
+    return '"' + re.sub(r'(["\\\'])', r"\\\1", word) + '"'
