@@ -20,8 +20,6 @@ _FILTERS = re.compile(r"[efz]?grep|rg|ag|g?awk|sed|head|tail|cut|uniq|tr")
 _IP_OBJECTS = ("link", "address", "route", "rule", "neighbour", "neighbor")
 _IP_VALUED = frozenset({"-n", "-netns", "-f", "-family", "-rc", "-rcvbuf", "-l", "-loops", "-b", "-batch"})
 _RUNNERS = ("sudo", "doas", "time", "watch", "nice", "env", "timeout", "command", "chroot", "nsenter")
-    {"sudo", "doas", "time", "watch", "nice", "env", "timeout", "command", "chroot", "nsenter"}
-)
 
 
 @dataclass(frozen=True, slots=True)

@@ -61,6 +61,8 @@ def recognise(text: str, hint: Hint = NO_HINT) -> Reading:
     lines = count_lines(text)
     if not text.strip():
         return _empty(hint, lines)
+    if text.strip() == "[]" and formats_about(hint.topic):
+        return _empty(replace(hint, succeeded=True), lines)
     bare = without_fences(text)
     found = _best(bare, _candidates(bare, hint))
     if found is None:
