@@ -1,0 +1,247 @@
+"""What belongs together on one node: pods, interfaces, routes, chains, and who made them."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from functools import cached_property
+
+from calitop.cni.names import (
+    CANARIES,
+    ChainRole,
+    calico_rest,
+    chain_owner,
+    chain_role,
+    comment_owner,
+    link_owner,
+    link_role,
+)
+from calitop.cni.owners import covers, owner_of_ip_rule, owner_of_link, owner_of_route
+from calitop.cni.pods import interface_name, node_of_list
+from calitop.cni.rule_index import RuleIndex, RuleRef
+from calitop.model.network import IpRule, Link, Route
+from calitop.model.node import NodeState, Pod
+from calitop.model.rules import Chain, ChainKey, Rule, Ruleset, TableKey
+
+__all__ = ["ChainRole", "NodeIndex", "RuleRef"]
+
+_FROM_AND_TO = {"from workload": "from the pod {} (egress)", "to workload": "to the pod {} (ingress)"}
+_CHAIN_ORDER = ("fw-", "tw-", "sm-", "fh-", "th-", "fhfw-", "thfw-")
+
+
+class NodeIndex:
+    """Lookups over one state; the tables behind them are built on first request.
+
+    Attributes:
+        state: The node it speaks of.
+        rules: The lookups that need the rules only.
+    """
+
+    def __init__(self, state: NodeState, earlier: NodeIndex | None = None) -> None:
+        """Index a state, sharing what an earlier index of the very same rules has found."""
+        self.state = state
+        shared = earlier.rules if earlier is not None else None
+        self.rules: RuleIndex = (
+            shared if shared and _same(shared.rulesets, state.rulesets) else RuleIndex(state.rulesets)
+        )
+
+    def prepare(self) -> NodeIndex:
+        """Build now what a screen asks for at once, so that no key waits for it."""
+        _ = self._roles, self._chains_by_interface, self._pods_by_address, self._routes_by_interface
+        self.rules.rules_for_interface("")
+        return self
+
+    @property
+    def chains(self) -> dict[ChainKey, Chain]:
+        """Every chain by its key, in the order of the sources."""
+        return self.rules.chains
+
+    def pod_of_interface(self, name: str) -> Pod | None:
+        """The pod behind that interface; None where unknown."""
+        return self._pods_by_interface.get(name)
+
+    def pod_of_address(self, ip: str) -> Pod | None:
+        """The pod with that address, given with or without its length; None for host network."""
+        return self._pods_by_address.get(ip.split("/")[0])
+
+    @cached_property
+    def local_pods(self) -> tuple[Pod, ...]:
+        """The pods that run on this node, by the list or by their interface."""
+        node = node_of_list(self.state)
+        return tuple(
+            pod for pod in self.state.pods if pod.interface or (node is not None and pod.node == node)
+        )
+
+    def role_of_chain(self, key: ChainKey) -> ChainRole:
+        """What the chain is for, with the pod's name where its interface is known."""
+        role = self._roles.get(key)
+        return role if role is not None else self._role(key, None)
+
+    def owner_of_chain(self, key: ChainKey) -> str | None:
+        """Who made the chain; `kernel` for the built-in chains of iptables."""
+        chain = self.chains.get(key)
+        if chain is not None and chain.builtin and key.backend != "native":
+            return "kernel"
+        return chain_owner(key.chain, key.table)
+
+    def owner_of_link(self, link: Link) -> str | None:
+        """Who made the link."""
+        return owner_of_link(link, self._workloads, self._tunnelled)
+
+    def owner_of_route(self, route: Route) -> str | None:
+        """Who made the route; a discarded prefix around local Calico pods is Calico's block."""
+        owner = owner_of_route(route, self._workloads, self._links)
+        if (
+            owner is None
+            and route.proto is None
+            and route.type != "unicast"
+            and covers(route, self._pod_routes)
+        ):
+            return "calico"
+        return owner
+
+    def owner_of_rule(self, key: ChainKey, rule: Rule) -> str | None:
+        """Who wrote the rule: by its signature, else by the chain it leads to or stands in.
+
+        Felix signs every rule, so an unsigned rule in one of its iptables chains is
+        somebody else's: unknown.
+        """
+        signed = comment_owner(rule.text)
+        if signed is not None:
+            return signed
+        here = self.owner_of_chain(key)
+        if here == "calico" and rule.language == "iptables":
+            return None
+        if here not in (None, "kernel"):
+            return here
+        return chain_owner(rule.target) if rule.target else None
+
+    def owner_of_ip_rule(self, rule: IpRule) -> str | None:
+        """Who made the policy rule."""
+        return owner_of_ip_rule(rule)
+
+    def role_of_link(self, link: Link) -> str | None:
+        """What the link serves as: workload, ipip, vxlan, loopback, physical, bridge …"""
+        return "workload" if link.name in self._workloads else link_role(link.name, link.kind)
+
+    def chains_of_interface(self, name: str) -> list[ChainKey]:
+        """The interface's own chains: from-workload, to-workload, endpoint mark, host endpoint."""
+        return self._chains_by_interface.get(name, [])
+
+    def interface_of_chain(self, key: ChainKey) -> str | None:
+        """The interface whose chain it is; None for all other chains."""
+        return chain_role(key.chain, key.table).interface
+
+    def rules_for_interface(self, name: str) -> list[RuleRef]:
+        """The rules whose -i or -o (nft: iifname, oifname) that interface fits, wildcards too."""
+        return self.rules.rules_for_interface(name)
+
+    def callers(self, key: ChainKey) -> list[RuleRef]:
+        """The rules that jump or go to the chain."""
+        return self.rules.callers(key)
+
+    def routes_of_interface(self, name: str) -> list[Route]:
+        """The routes that leave by that interface, as one of several ways too."""
+        return self._routes_by_interface.get(name, [])
+
+    def interface_of_route(self, route: Route) -> str | None:
+        """The device by which the route leaves; of several ways the first; None for a blackhole."""
+        return route.dev or next((hop.dev for hop in route.nexthops if hop.dev), None)
+
+    def _role(self, key: ChainKey, chain: Chain | None) -> ChainRole:
+        if chain is not None and chain.builtin:
+            return ChainRole("built-in", f"{chain.hook or key.chain}: the kernel calls it")
+        role = chain_role(key.chain, key.table)
+        pod = self.pod_of_interface(role.interface) if role.interface else None
+        if pod is not None and role.group in _FROM_AND_TO:
+            return role._replace(words=_FROM_AND_TO[role.group].format(f"{pod.namespace}/{pod.name}"))
+        if chain is not None and self._is_orphan(key, chain):
+            return role._replace(group="orphan", words=role.words or "nobody calls it")
+        return role
+
+    def _is_orphan(self, key: ChainKey, chain: Chain) -> bool:
+        return (
+            chain.present
+            and key.chain not in CANARIES
+            and TableKey(*key[:3]) not in self._cut_tables
+            and not self.rules.is_called(key)
+        )
+
+    @cached_property
+    def _cut_tables(self) -> frozenset[TableKey]:
+        """Tables of which rules are or may be missing: who is not called there is unknown."""
+        return frozenset(
+            TableKey(*key[:3]) for key, chain in self.chains.items() if chain.complete is not True
+        )
+
+    @cached_property
+    def _roles(self) -> dict[ChainKey, ChainRole]:
+        return {key: self._role(key, chain) for key, chain in self.chains.items()}
+
+    @cached_property
+    def _links(self) -> dict[str, Link]:
+        return {link.name: link for link in self.state.links}
+
+    @cached_property
+    def _pods_by_interface(self) -> dict[str, Pod]:
+        return {pod.interface: pod for pod in self.state.pods if pod.interface}
+
+    @cached_property
+    def _pods_by_address(self) -> dict[str, Pod]:
+        return {pod.ip.split("/")[0]: pod for pod in self.state.pods if pod.ip and not pod.host_network}
+
+    @cached_property
+    def _workloads(self) -> frozenset[str]:
+        """Calico workload interfaces: named so, proven by a pod's hash, or with chains of their own."""
+        names = {*self._links, *(route.dev for route in self.state.routes if route.dev)}
+        named = {name for name in names if link_owner(name) == "calico" and name.startswith("cali")}
+        proven = {
+            pod.interface
+            for pod in self.state.pods
+            if pod.interface and pod.interface.endswith(interface_name(pod.namespace, pod.name, ""))
+        }
+        chained = {
+            role.interface
+            for role in map(chain_role, (key.chain for key in self.chains))
+            if role.interface and role.group in _FROM_AND_TO
+        }
+        return frozenset(named | proven | (chained & names))
+
+    @cached_property
+    def _tunnelled(self) -> frozenset[str]:
+        return frozenset(
+            route.dev
+            for route in self.state.routes
+            if route.dev and route.table != "local" and route.type in ("unicast", None)
+        )
+
+    @cached_property
+    def _pod_routes(self) -> tuple[str, ...]:
+        return tuple(route.dst for route in self.state.routes if route.dev in self._workloads)
+
+    @cached_property
+    def _chains_by_interface(self) -> dict[str, list[ChainKey]]:
+        chains: defaultdict[str, list[ChainKey]] = defaultdict(list)
+        for key, chain in self.chains.items():
+            interface = self.interface_of_chain(key)
+            if interface is not None and chain.present:
+                chains[interface].append(key)
+        for keys in chains.values():
+            keys.sort(key=_place_of_chain)
+        return dict(chains)
+
+    @cached_property
+    def _routes_by_interface(self) -> dict[str, list[Route]]:
+        routes: defaultdict[str, list[Route]] = defaultdict(list)
+        for route in self.state.routes:
+            for dev in dict.fromkeys(filter(None, (route.dev, *(hop.dev for hop in route.nexthops)))):
+                routes[dev].append(route)
+        return dict(routes)
+
+
+def _place_of_chain(key: ChainKey) -> int:
+    rest = calico_rest(key.chain) or ""
+    return next((i for i, start in enumerate(_CHAIN_ORDER) if rest.startswith(start)), len(_CHAIN_ORDER))
+
+
+def _same(a: tuple[Ruleset, ...], b: tuple[Ruleset, ...]) -> bool:
+    return len(a) == len(b) and all(x is y for x, y in zip(a, b, strict=True))

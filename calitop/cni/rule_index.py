@@ -1,0 +1,152 @@
+"""What can be looked up in a node's rules, each table built on first request.
+
+Every table comes from one pass over the rules' texts or targets; no rule is parsed.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from typing import NamedTuple
+
+from calitop.cni.names import unquoted
+from calitop.model.rules import Chain, ChainKey, Rule, Ruleset
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class RuleRef:
+    """A rule by its chain and its index from 0."""
+
+    key: ChainKey
+    index: int
+
+
+class InterfaceMatch(NamedTuple):
+    """One interface test of a rule."""
+
+    patterns: tuple[str, ...]
+    """As the rule has them: `cali+` (iptables), `cali*` (nft); of several, one must fit."""
+    wildcard: str
+    """The character that stands for any rest, at the end only."""
+    negated: bool
+
+    def matches(self, name: str) -> bool:
+        """Whether a packet of that interface passes the test."""
+        return any(self._fits(pattern, name) for pattern in self.patterns) != self.negated
+
+    def _fits(self, pattern: str, name: str) -> bool:
+        if pattern.endswith(self.wildcard):
+            return name.startswith(pattern[:-1])
+        return name == pattern
+
+
+_IPTABLES = re.compile(r"(?:^|\s)(!\s+)?(?:-i|-o|--in-interface|--out-interface)\s+(!\s+)?(\S+)")
+_NFT = re.compile(
+    r'(?:^|\s)(?:iifname|oifname|iif|oif)\s+(!=\s+|==\s+)?(?:vmap\s+)?(\{[^}]*\}|"[^"]*"|[^\s{"@.]+)(?=\s|$)'
+)
+_NFT_KEY = re.compile(r'(?:^\{?|,)\s*(?:"([^"]*)"|([^\s,:{}"]+))')
+
+
+def interface_matches(rule: Rule) -> list[InterfaceMatch]:
+    """The interface tests of a rule, in order; what stands inside a comment is none."""
+    text = rule.text
+    if rule.language == "nft":
+        return list(_nft_matches(text)) if "if" in text else []
+    if ("-i" not in text and "-o" not in text) or not _IPTABLES.search(text):
+        return []
+    return [
+        InterfaceMatch((match[3].strip('"'),), "+", bool(match[1] or match[2]))
+        for match in _IPTABLES.finditer(unquoted(text) if "comment" in text else text)
+    ]
+
+
+def _nft_matches(text: str) -> Iterator[InterfaceMatch]:
+    head = text.partition(' comment "')[0]
+    for match in _NFT.finditer(head):
+        names = tuple(quoted or bare for quoted, bare in _NFT_KEY.findall(match[2]))
+        if names and names != ("vmap",):
+            yield InterfaceMatch(names, "*", (match[1] or "").startswith("!"))
+
+
+class RuleIndex:
+    """Lookups over the rules of one structure.
+
+    Attributes:
+        rulesets: The rules it speaks of; a state with the very same ones may share the index.
+        chains: Every chain by its key.
+    """
+
+    def __init__(self, rulesets: tuple[Ruleset, ...]) -> None:
+        self.rulesets = rulesets
+        self.chains: dict[ChainKey, Chain] = {
+            ruleset.key(table).chain(chain.name): chain
+            for ruleset in rulesets
+            for table in ruleset.tables
+            for chain in table.chains.values()
+        }
+        self._targets: dict[ChainKey, dict[int, tuple[ChainKey, ...]]] = {}
+
+    def targets(self, key: ChainKey) -> dict[int, tuple[ChainKey, ...]]:
+        """Of the chain's rules that lead to chains: rule index -> those chains, in order."""
+        if key not in self._targets:
+            self._targets[key] = self._find_targets(key)
+        return self._targets[key]
+
+    def callers(self, key: ChainKey) -> list[RuleRef]:
+        """The rules that jump or go to the chain, in the order of the text."""
+        return self._callers.get(key, [])
+
+    def is_called(self, key: ChainKey) -> bool:
+        """Whether a rule or a verdict map leads to the chain."""
+        return key in self._callers or key in self._mapped
+
+    def rules_for_interface(self, name: str) -> list[RuleRef]:
+        """The rules with an interface test that a packet of that interface passes."""
+        return [ref for ref, tests in self._interface_tests if any(test.matches(name) for test in tests)]
+
+    def _find_targets(self, key: ChainKey) -> dict[int, tuple[ChainKey, ...]]:
+        chain = self.chains.get(key)
+        found: dict[int, tuple[ChainKey, ...]] = {}
+        for index, rule in enumerate(chain.rules if chain else ()):
+            if rule.target is None and not rule.targets:
+                continue
+            names = rule.targets or ((rule.target,) if rule.target else ())
+            keys = tuple(
+                target
+                for name in dict.fromkeys(names)
+                if (target := ChainKey(key.family, key.backend, key.table, name)) in self.chains
+            )
+            if keys:
+                found[index] = keys
+        return found
+
+    @cached_property
+    def _callers(self) -> dict[ChainKey, list[RuleRef]]:
+        callers: defaultdict[ChainKey, list[RuleRef]] = defaultdict(list)
+        for key in self.chains:
+            for index, targets in self.targets(key).items():
+                for target in targets:
+                    callers[target].append(RuleRef(key, index))
+        return dict(callers)
+
+    @cached_property
+    def _mapped(self) -> frozenset[ChainKey]:
+        return frozenset(
+            ruleset.key(table).chain(name)
+            for ruleset in self.rulesets
+            for table in ruleset.tables
+            for verdicts in table.maps
+            for name in verdicts.targets
+        )
+
+    @cached_property
+    def _interface_tests(self) -> list[tuple[RuleRef, list[InterfaceMatch]]]:
+        return [
+            (RuleRef(key, index), tests)
+            for key, chain in self.chains.items()
+            for index, rule in enumerate(chain.rules)
+            if (tests := interface_matches(rule))
+        ]
