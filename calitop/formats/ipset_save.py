@@ -17,9 +17,8 @@ from calitop.model.node import IpSet
 KIND = "ipset save"
 
 _OLD_TYPES = "iphash|nethash|ipporthash|ipportiphash|ipportnethash|ipmap|macipmap|portmap|iptree|setlist"
-_CREATE = re.compile(
-    rf"\s*(?:create|-N|-n|--create)\s+\S+\s+(?:{TYPE}|ip(?:hash|map|tree)|nethash|setlist)\b"
-)
+_OLD_TYPES = "iphash|nethash|ipporthash|ipportiphash|ipportnethash|ipmap|macipmap|portmap|iptree|setlist"
+_CREATE = re.compile(rf"\s*(?:create|-N|-n|--create)\s+\S+\s+(?:{TYPE}|{_OLD_TYPES})\b")
 _ADD = re.compile(r"\s*(?:add|-A)\s+\S+\s+[0-9a-fA-F.:]*[.:][0-9a-fA-F.:,/\-a-z]*(?:\s|$)")
 _EXIST = frozenset(("-exist", "--exist", "-!", "-q", "--quiet"))
 
