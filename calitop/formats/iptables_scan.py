@@ -10,6 +10,7 @@ import re
 from dataclasses import dataclass, field
 
 from calitop.formats.iptables_header import Header, read_header
+from calitop.formats.iptables_quick import TRAPS, quick_look
 from calitop.formats.iptables_spec import read_rule
 from calitop.model.node import Problem
 from calitop.model.rules import Rule, Verb
@@ -17,14 +18,13 @@ from calitop.model.rules import Rule, Verb
 _TRAILING = " \t\r"
 _LONGEST_COUNTER = 20
 _LARGEST_COUNTER = 2**64 - 1
-_TRAPS = ("\\", "\t", " --j", " --g", " -c ", " --set-c", " -j\r", " -g\r")
-"""Where one stands in a rule, the quick look at it could be wrong."""
+_SHORT_COUNTERS = 20
+"""Two counters this short together need no test against the largest."""
 
 _DECLARATION = re.compile(r":(\S+)[ \t]+(\S+)(?:[ \t]+\[(-?\d+):(-?\d+)\])?", re.ASCII)
 _POLICY = re.compile(r"-P (\S+) (\S+)(?: -c (\d+) (\d+))?", re.ASCII)
 _NEW_CHAIN = re.compile(r"-N (\S+)")
 _TABLE = re.compile(r"\*([\w.-]+)")
-_PROSE = ("…", "...")
 
 
 @dataclass(slots=True)
@@ -82,7 +82,7 @@ def scan(text: str) -> Scan:
 class _Scanner:
     def __init__(self, text: str) -> None:
         self._lines = text.split("\n")
-        self._traps = tuple(trap for trap in _TRAPS if trap in text)
+        self._traps = tuple(trap for trap in TRAPS if trap in text)
         self._found = Scan()
         self._header: Header | None = None
         self._block: Block | None = None
@@ -122,13 +122,17 @@ class _Scanner:
 
     def _counted(self, line: str, number: int) -> None:
         """`[packets:bytes] -A …`."""
-        counters, bracket, rest = line.partition("]")
+        counters, bracket, rest = line.partition("] ")
         packets, colon, octets = counters[1:].partition(":")
         rest = rest.lstrip(" \t")
-        if not (bracket and colon) or not rest.startswith("-A"):
+        if not (bracket and colon) or not rest.startswith("-A "):
             self._problem(number, line, "not understood")
-            return
-        self._rule(rest, number, self._count(packets, line, number), self._count(octets, line, number))
+        elif (
+            len(counters) < _SHORT_COUNTERS and packets.isdigit() and octets.isdigit() and counters.isascii()
+        ):
+            self._rule(rest, number, int(packets), int(octets))
+        else:
+            self._rule(rest, number, self._count(packets, line, number), self._count(octets, line, number))
 
     def _count(self, digits: str, line: str, number: int) -> int | None:
         if digits.isdigit() and digits.isascii() and len(digits) <= _LONGEST_COUNTER:
@@ -140,18 +144,11 @@ class _Scanner:
 
     def _rule(self, line: str, number: int, packets: int | None, octets: int | None) -> None:
         text = line.rstrip(_TRAILING)
-        chain, rest = _after_append(text)
-        if self._traps and any(trap in text for trap in self._traps):
+        look = None if self._traps and any(trap in text for trap in self._traps) else quick_look(text)
+        if look is None:
             self._careful_rule(text, number, packets, octets)
-            return
-        if not chain or '"' in chain or (rest and rest[0] not in "-!"):
-            self._careful_rule(text, number, packets, octets)
-            return
-        target, verb, sure = _quick_target(text)
-        if not sure:
-            self._careful_rule(text, number, packets, octets)
-            return
-        self._keep(chain, text, number, packets, octets, target, verb)
+        else:
+            self._keep(text, number, packets, octets, *look)
 
     def _careful_rule(self, text: str, number: int, packets: int | None, octets: int | None) -> None:
         read = read_rule(text)
@@ -163,22 +160,22 @@ class _Scanner:
             octets = self._count(read.counters[1], text, number)
         for why in read.problems:
             self._problem(number, text, why)
-        self._keep(read.chain, read.text, number, packets, octets, read.target, read.verb)
+        self._keep(read.text, number, packets, octets, read.chain, read.target, read.verb)
 
     def _keep(
         self,
-        chain: str,
         text: str,
         line: int,
         packets: int | None,
         octets: int | None,
+        chain: str,
         target: str | None,
         verb: Verb | None,
     ) -> None:
         block = self._block or self._here(line)
         draft = block.chains.get(chain) or block.chain(chain)
         rules = draft.rules
-        number = None if block.cut else len(rules) + 1
+        number = len(rules) + 1 if block.table or not block.cut else None
         targets = (target,) if target else ()
         rules.append(Rule(text, number, packets, octets, target, verb, targets, None, "iptables", line))
 
@@ -265,38 +262,3 @@ class _Scanner:
         if policy and policy[3]:
             draft.packets = self._count(policy[3], words, number)
             draft.bytes = self._count(policy[4], words, number)
-
-
-def _after_append(text: str) -> tuple[str, str]:
-    """Chain and the rest of `-A CHAIN …`; an empty chain where the words stand otherwise."""
-    _, _, rest = text.partition(" ")
-    chain, _, rest = rest.partition(" ")
-    return chain, rest.lstrip(" ")
-
-
-def _quick_target(text: str) -> tuple[str | None, Verb | None, bool]:
-    """Target and verb of a rule whose words cannot deceive.
-
-    Returns:
-        Target, verb, and whether that is sure: not where the mark of a jump stands twice,
-        inside quotes or after another option, whose value it may then be.
-    """
-    if '"' in text and (text.count('"') & 1 or '"-' in text):
-        return None, None, False
-    head, jump, tail = text.partition(" -j ")
-    verb: Verb = "jump"
-    if not jump:
-        head, jump, tail = text.partition(" -g ")
-        verb = "goto"
-        if not jump:
-            return None, None, " -j" not in text and " -g" not in text
-    elif " -g" in head:
-        return None, None, False
-    if " -j" in tail or " -g" in tail or head.count('"') & 1 or _ends_in_option(head):
-        return None, None, False
-    target = tail.partition(" ")[0]
-    return target, verb, bool(target) and '"' not in target
-
-
-def _ends_in_option(head: str) -> bool:
-    return head.startswith("-", head.rfind(" ") + 1)
