@@ -6,7 +6,6 @@ Felix's defaults, without WireGuard.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Sequence
 from itertools import groupby
 
@@ -28,10 +27,17 @@ CLEAR_ALL = "--jump MARK --set-mark 0/0xf0000"
 CLEAR_ENDPOINT = "--jump MARK --set-mark 0/0xfff00000"
 UNKNOWN_INTERFACE = '-m comment --comment "Unknown interface" --jump DROP'
 HEP_ACCEPTED = f'-m comment --comment "Host endpoint policy accepted packet." {IF_ACCEPTED}'
-TO_IPIP_HOSTS = '-m comment --comment "Allow IPIP packets to other Calico hosts" -p 4'
-FROM_IPIP_HOSTS = '-m comment --comment "Allow IPIP packets from Calico hosts" -p 4'
+TO_IPIP_HOSTS = (
+    '-m comment --comment "Allow IPIP packets to other Calico hosts" -p 4 '
+    "-m set --match-set cali40all-hosts-net dst -m addrtype --src-type LOCAL --jump ACCEPT"
+)
+FROM_IPIP_HOSTS = (
+    '-m comment --comment "Allow IPIP packets from Calico hosts" -p 4 '
+    "-m set --match-set cali40all-hosts-net src -m addrtype --dst-type LOCAL --jump ACCEPT"
+)
 NODE_PORT = (
-    '-m comment --comment "To kubernetes NodePort service" -p {} -m multiport --destination-ports 30000:32767 '
+    '-m comment --comment "To kubernetes NodePort service" -p {} '
+    "-m multiport --destination-ports 30000:32767 "
     "-m set --match-set cali40this-host dst --goto cali-set-endpoint-mark"
 )
 
@@ -53,7 +59,7 @@ EMPTY_CHAINS = {
         "cali-to-host-endpoint",
     ),
 }
-STATIC: dict[str, dict[str, tuple[str, ...]]] = {
+STATIC: dict[str, dict[str, Sequence[str]]] = {
     "raw": {
         "cali-PREROUTING": (
             CLEAR_ALL,
@@ -102,7 +108,7 @@ STATIC: dict[str, dict[str, tuple[str, ...]]] = {
         ),
     },
 }
-IPVS_ONLY: dict[str, tuple[str, ...]] = {
+IPVS_ONLY: dict[str, Sequence[str]] = {
     "cali-forward-check": (
         "-m conntrack --ctstate RELATED,ESTABLISHED --jump RETURN",
         NODE_PORT.format("tcp"),
@@ -132,11 +138,12 @@ def insert(tables: Tables, plan: Plan) -> None:
     for table, names in EMPTY_CHAINS.items():
         for name in names:
             tables.add(table, name)
-    for table, written in [*STATIC.items(), *_by_proxy(plan).items()]:
-        for name, rules in written.items():
-            tables.add_felix(table, name, rules)
-    for name, rules in {**dispatch(plan), **endpoints(plan), **policies(plan)}.items():
-        tables.add_felix("filter", name, rules)
+    for written in (STATIC, _by_proxy(plan)):
+        for table, chains_of_table in written.items():
+            for name, rules in chains_of_table.items():
+                tables.add_felix(table, name, rules)
+    for name, made in {**dispatch(plan), **endpoints(plan), **policies(plan)}.items():
+        tables.add_felix("filter", name, made)
 
 
 def append(tables: Tables) -> None:
@@ -153,7 +160,7 @@ def _by_proxy(plan: Plan) -> dict[str, dict[str, Sequence[str]]]:
     postrouted = (f"{marked} --jump RETURN",) if ipvs else ()
     filter_chains: dict[str, Sequence[str]] = {
         "cali-INPUT": (
-            f"{FROM_IPIP_HOSTS} -m set --match-set cali40all-hosts-net src -m addrtype --dst-type LOCAL --jump ACCEPT",
+            FROM_IPIP_HOSTS,
             '-m comment --comment "Drop IPIP packets from non-Calico hosts" -p 4 --jump DROP',
             *received,
             "--in-interface cali+ --goto cali-wl-to-host",
@@ -166,7 +173,7 @@ def _by_proxy(plan: Plan) -> dict[str, dict[str, Sequence[str]]]:
             f"{IF_ACCEPTED} --jump ACCEPT",
             *sent,
             "--out-interface cali+ --jump RETURN",
-            f"{TO_IPIP_HOSTS} -m set --match-set cali40all-hosts-net dst -m addrtype --src-type LOCAL --jump ACCEPT",
+            TO_IPIP_HOSTS,
             CLEAR_ALL,
             "-m conntrack ! --ctstate DNAT --jump cali-to-host-endpoint",
             f"{HEP_ACCEPTED} --jump ACCEPT",
@@ -199,7 +206,9 @@ def dispatch(plan: Plan) -> dict[str, list[str]]:
         '-m comment --comment "Non-Cali endpoint mark" --jump MARK --set-mark 0x100000/0xfff00000',
     ]
     marks = endpoint_marks(names, ENDPOINT_MASK)
-    by_mark = [f"-m mark --mark {mark:#x}/{ENDPOINT_MASK:#x} --goto cali-fw-{name}" for name, mark in marks.items()]
+    by_mark = [
+        f"-m mark --mark {mark:#x}/{ENDPOINT_MASK:#x} --goto cali-fw-{name}" for name, mark in marks.items()
+    ]
     return {
         **trees,
         **_tree("cali-set-endpoint-mark", "--in-interface", "cali-sm-", names, ends),
@@ -207,9 +216,11 @@ def dispatch(plan: Plan) -> dict[str, list[str]]:
     }
 
 
-def _tree(root: str, option: str, target: str, names: Sequence[str], ends: Sequence[str]) -> dict[str, list[str]]:
+def _tree(
+    root: str, option: str, target: str, names: Sequence[str], ends: Sequence[str]
+) -> dict[str, list[str]]:
     """A root chain, and a child for each next character that several interfaces share."""
-    prefix = os.path.commonprefix(list(names))
+    prefix = _common_prefix(names)
     chains: dict[str, list[str]] = {root: []}
     for letters, group in groupby(names, key=lambda name: name[: len(prefix) + 1]):
         members = list(group)
@@ -222,6 +233,12 @@ def _tree(root: str, option: str, target: str, names: Sequence[str], ends: Seque
         chains[child] = [*leaves, UNKNOWN_INTERFACE]
     chains[root] += ends
     return chains
+
+
+def _common_prefix(names: Sequence[str]) -> str:
+    first, last = min(names), max(names)
+    same = (length for length, pair in enumerate(zip(first, last, strict=False)) if pair[0] != pair[1])
+    return first[: next(same, len(first))]
 
 
 def endpoints(plan: Plan) -> dict[str, list[str]]:
@@ -282,7 +299,8 @@ def policies(plan: Plan) -> dict[str, list[str]]:
     chains[chain_name("cali-pri-", PROFILES[0])] = accept if plan.profile_accepts else []
     chains[chain_name("cali-pro-", PROFILES[0])] = accept
     if plan.policy_on:
-        allow = f'-m comment --comment "Policy {POLICY} ingress" -m set --match-set {SELECTOR_SET} src {accept[0]}'
+        comment = f'-m comment --comment "Policy {POLICY} ingress"'
+        allow = f"{comment} -m set --match-set {SELECTOR_SET} src {accept[0]}"
         chains[chain_name("cali-pi-", POLICY)] = [allow, accept[1]]
     return chains
 

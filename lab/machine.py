@@ -9,16 +9,14 @@ import signal
 import subprocess
 import sys
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-from lab import network, rules, topology
+from lab import conntrack, network, rules, topology
 from lab.plan import KubeProxy, Plan, healthy
-from lab.shell import LabError, batch, inside, run, scripts
+from lab.shell import PROJECT, LabError, batch, inside, run, scripts
 
 STATE_FOLDER = Path("/run/calitop-lab")
-PROJECT = Path(__file__).parents[1]
-NEEDS = ("ip", "tc", "ipset", "conntrack", "ping", "sysctl", "iptables-nft-restore", "iptables-legacy-restore")
 OTHER = {"nft": "legacy", "legacy": "nft"}
 
 
@@ -29,6 +27,8 @@ class Settings:
     backend: str = "nft"
     kube: KubeProxy = "ipvs"
     fault: str | None = None
+    lasting: bool = False
+    """Whether something is in place that only building anew removes."""
 
 
 class Lab:
@@ -83,14 +83,27 @@ class Lab:
         for node in topology.NODES:
             commands = "\n".join(network.traffic_control(node)) + "\n"
             run("tc", "-n", self.namespace(node.name), "-batch", "-", stdin=commands)
-        self._start([(node.name, ["lab.ipip", "tunl0", self.namespace(node.name)]) for node in topology.NODES])
+        self._start(
+            [(node.name, ["lab.ipip", "tunl0", self.namespace(node.name)]) for node in topology.NODES]
+        )
 
     def load(self, settings: Settings, plans: Mapping[str, Plan]) -> None:
-        """Brings the nodes to the plans, whatever was loaded before: counters and conntrack start anew."""
+        """Brings the nodes to the plans, whatever was loaded before: counters and conntrack start anew.
+
+        Raises:
+            LabError: The lab is down, or the kernel refused something.
+        """
+        before = self.settings
+        if before is not None and (
+            before.lasting or replace(before, fault=None) != replace(settings, fault=None)
+        ):
+            self.up(settings, plans)
+            return
         for plan in plans.values():
             self._load_node(settings.backend, plan)
+        lasting = any(plan.identity_mark or plan.other_backend or plan.rewriting for plan in plans.values())
         STATE_FOLDER.mkdir(parents=True, exist_ok=True)
-        self._state.write_text(json.dumps(asdict(settings)))
+        self._state.write_text(json.dumps(asdict(replace(settings, lasting=lasting))))
 
     def _load_node(self, backend: str, plan: Plan) -> None:
         name = self.namespace(plan.node.name)
@@ -101,6 +114,19 @@ class Lab:
         inside(name, "ipset", "-exist", "restore", stdin=rules.sets_text(plan))
         inside(name, f"iptables-{backend}-restore", stdin=rules.tables(plan).restore_text())
         inside(name, "conntrack", "-F")
+        self._load_rare(backend, plan, name)
+
+    def _load_rare(self, backend: str, plan: Plan, name: str) -> None:
+        """What few faults have, and no healthy node."""
+        if plan.other_backend:
+            inside(name, f"iptables-{OTHER[backend]}-restore", stdin=rules.other_backend(plan))
+        if plan.identity_mark:
+            marks = [f"{pod.interface}={pod.identity}" for pod in plan.node.cilium_pods]
+            inside(name, sys.executable, "-m", "lab.identity_mark", *marks)
+        if plan.conntrack_full:
+            conntrack.fill(name)
+        if plan.rewriting:
+            self._start([(plan.node.name, ["lab.rewrite", backend, plan.node.name, plan.kube])])
 
     def _start(self, helpers: list[tuple[str, list[str]]]) -> None:
         """Starts helper programs of the lab in nodes' namespaces, and waits until each is ready."""

@@ -8,9 +8,21 @@ from lab import topology
 from lab.plan import Plan
 from lab.topology import Node, Pod
 
-NO_IPV6 = "for scope in all default; do echo 1 > /proc/sys/net/ipv6/conf/$scope/disable_ipv6; done\nip link set lo up\n"
+NO_IPV6 = """for scope in all default; do echo 1 > /proc/sys/net/ipv6/conf/$scope/disable_ipv6; done
+ip link set lo up
+"""
 """Router solicitations and the like would move rules while nobody pings."""
-HEALTHY_DEVICES = ("all", "default", "lo", "ens160", "docker0", "tunl0", "cilium_host", "cilium_net", "cilium_vxlan")
+HEALTHY_DEVICES = (
+    "all",
+    "default",
+    "lo",
+    "ens160",
+    "docker0",
+    "tunl0",
+    "cilium_host",
+    "cilium_net",
+    "cilium_vxlan",
+)
 
 
 def underlay_links(nets: Callable[[str], str]) -> list[str]:
@@ -19,7 +31,10 @@ def underlay_links(nets: Callable[[str], str]) -> list[str]:
     lines += [f"address add {address}/24 dev br0" for address in (topology.GATEWAY, topology.MASTER_ADDRESS)]
     for node in topology.NODES:
         far = f"address {node.mac} netns {nets(node.name)}"
-        lines += [f"link add {node.name} type veth peer name ens160 {far}", f"link set {node.name} master br0 up"]
+        lines += [
+            f"link add {node.name} type veth peer name ens160 {far}",
+            f"link set {node.name} master br0 up",
+        ]
     return lines
 
 
@@ -39,7 +54,8 @@ def node_links(node: Node, nets: Callable[[str], str]) -> list[str]:
         "link set cilium_net arp off up",
         f"address add {node.cilium_host}/32 dev cilium_host scope link",
         # Its own MAC address: a VXLAN device drops frames that seem to come from itself.
-        f"link add cilium_vxlan mtu 1500 type vxlan id 2 remote {remote} local {node.address} dstport 8472 nolearning",
+        f"link add cilium_vxlan mtu 1500 type vxlan id 2 remote {remote} local {node.address} "
+        "dstport 8472 nolearning",
         "link set cilium_vxlan up",
     ]
     for pod in node.pods:
@@ -107,7 +123,9 @@ def sysctls(plan: Plan) -> list[tuple[str, str]]:
     healthy += [(f"net.ipv4.conf.{pod.interface}.rp_filter", "0") for pod in node.cilium_pods]
     for pod in node.calico_pods:
         scope = f"net.ipv4.conf.{pod.interface}"
-        healthy += [(f"{scope}.{name}", "1") for name in ("rp_filter", "proxy_arp", "forwarding", "route_localnet")]
+        healthy += [
+            (f"{scope}.{name}", "1") for name in ("rp_filter", "proxy_arp", "forwarding", "route_localnet")
+        ]
         healthy.append((f"net.ipv4.neigh.{pod.interface}.proxy_delay", "0"))
     return [*healthy, *plan.sysctls]
 
@@ -147,6 +165,9 @@ def healthy_routes(node: Node) -> Iterator[str]:
     for pod in node.calico_pods:
         yield f"{pod.ip} dev {pod.interface} scope link"
     # BIRD announces the addresses of cilium_host too, since they lie inside Calico's pool.
-    master = ((topology.MASTER_BLOCK, topology.MASTER_ADDRESS), (topology.MASTER_CILIUM_HOST, topology.MASTER_ADDRESS))
+    master = (
+        (topology.MASTER_BLOCK, topology.MASTER_ADDRESS),
+        (topology.MASTER_CILIUM_HOST, topology.MASTER_ADDRESS),
+    )
     for target, gateway in (*master, (other.block, other.address), (other.cilium_host, other.address)):
         yield f"{target} via {gateway} dev tunl0 proto bird onlink"

@@ -81,7 +81,8 @@ def _kube_firewall(tables: Tables) -> None:
     tables.add(
         "filter",
         "KUBE-FIREWALL",
-        '-m comment --comment "kubernetes firewall for dropping marked packets" -m mark --mark 0x8000/0x8000 -j DROP',
+        '-m comment --comment "kubernetes firewall for dropping marked packets" '
+        "-m mark --mark 0x8000/0x8000 -j DROP",
         '! -s 127.0.0.0/8 -d 127.0.0.0/8 -m comment --comment "block incoming localnet connections" '
         "-m conntrack ! --ctstate RELATED,ESTABLISHED,DNAT -j DROP",
     )
@@ -91,7 +92,8 @@ def _kube_firewall(tables: Tables) -> None:
 
 FORWARDED = (
     '-m comment --comment "kubernetes forwarding rules" -m mark --mark 0x4000/0x4000 -j ACCEPT',
-    '-m comment --comment "kubernetes forwarding conntrack rule" -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT',
+    '-m comment --comment "kubernetes forwarding conntrack rule" '
+    "-m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT",
 )
 MASQUERADED = (
     "-m mark ! --mark 0x4000/0x4000 -j RETURN",
@@ -104,7 +106,9 @@ PORTALS = '-m comment --comment "kubernetes service portals" -j KUBE-SERVICES'
 def _kube_nat_jumps(tables: Tables) -> None:
     tables.add("nat", "PREROUTING", PORTALS)
     tables.add("nat", "OUTPUT", PORTALS)
-    tables.add("nat", "POSTROUTING", '-m comment --comment "kubernetes postrouting rules" -j KUBE-POSTROUTING')
+    tables.add(
+        "nat", "POSTROUTING", '-m comment --comment "kubernetes postrouting rules" -j KUBE-POSTROUTING'
+    )
 
 
 def _kube_ipvs(tables: Tables) -> None:
@@ -135,7 +139,9 @@ ENDPOINT_CHAIN = "KUBE-SEP-J4C6HZPLYU4KQ2TS"
 def _kube_iptables(tables: Tables) -> None:
     new = "-m conntrack --ctstate NEW"
     services = f'{new} -m comment --comment "kubernetes service portals" -j KUBE-SERVICES'
-    tables.add("filter", "FORWARD", '-m comment --comment "kubernetes forwarding rules" -j KUBE-FORWARD', services)
+    tables.add(
+        "filter", "FORWARD", '-m comment --comment "kubernetes forwarding rules" -j KUBE-FORWARD', services
+    )
     tables.add("filter", "OUTPUT", services)
     tables.add("filter", "KUBE-FORWARD", "-m conntrack --ctstate INVALID -j DROP", *FORWARDED)
     tables.add("filter", "KUBE-SERVICES")

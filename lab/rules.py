@@ -29,11 +29,23 @@ def other_backend(plan: Plan) -> str:
     return leftover.restore_text(["filter"])
 
 
+def rewritten(plan: Plan) -> list[str]:
+    """Inputs of restore without flushing, one a chain, as when Felix writes an endpoint's chains anew."""
+    chains = tables(plan).chains("filter")
+    names = [name for name in chains if name.startswith(("cali-fw-", "cali-tw-", "cali-pri-", "cali-pro-"))]
+    return [
+        "\n".join(
+            ["*filter", f":{name} - [0:0]", *(f"-A {name} {rule}" for rule in chains[name]), "COMMIT", ""]
+        )
+        for name in names
+    ]
+
+
 def sets_text(plan: Plan) -> str:
-    """Input of `ipset restore` that makes the node's sets anew."""
+    """Input of `ipset -exist restore` that brings the node's sets to what is wanted."""
     lines = []
     for name, (kind, members) in {**felix.sets(plan), **programs.kube_sets(plan)}.items():
         size = 65536 if name.startswith("KUBE") else 1048576
-        lines.append(f"create {name} {kind} family inet hashsize 1024 maxelem {size}")
+        lines += [f"create {name} {kind} family inet hashsize 1024 maxelem {size}", f"flush {name}"]
         lines += [f"add {name} {member}" for member in members]
     return "\n".join(lines) + "\n"

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import subprocess
 from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+PROJECT = Path(__file__).parents[1]
+"""Where `python -m lab…` works."""
 
 
 class LabError(Exception):
@@ -17,9 +21,11 @@ def run(*words: str, stdin: str | None = None) -> str:
         LabError: It failed, or is not installed.
     """
     try:
-        done = subprocess.run(words, input=stdin, capture_output=True, text=True, check=False)
+        done = subprocess.run(words, input=stdin, capture_output=True, text=True, check=False, cwd=PROJECT)
     except FileNotFoundError:
-        raise LabError(f"cannot run {words[0]!r}: not installed; install it (Debian: see docs/lab.md)") from None
+        raise LabError(
+            f"cannot run {words[0]!r}: not installed; install it (Debian: see docs/lab.md)"
+        ) from None
     if done.returncode:
         raise LabError(f"`{' '.join(words)}` failed: {done.stderr.strip() or done.stdout.strip()}")
     return done.stdout

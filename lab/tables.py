@@ -38,7 +38,9 @@ class Tables:
         """
         rules = list(written)
         hashes = rule_hashes(run or chain, rules)
-        commented = (f'-m comment --comment "cali:{hash_}" {rule}' for hash_, rule in zip(hashes, rules, strict=True))
+        commented = (
+            f'-m comment --comment "cali:{hash_}" {rule}' for hash_, rule in zip(hashes, rules, strict=True)
+        )
         self.add(table, chain, *commented)
 
     def chains(self, table: str) -> dict[str, list[str]]:

@@ -171,7 +171,7 @@ def pod(name: str) -> Pod:
 def pod_list() -> str:
     """What `kubectl get pods -A -o wide` prints for the lab's pods."""
     row = "{:<12} {:<42} {:<7} {:<9} {:<10} {:<7} {:<16} {:<12} {:<16} {}"
-    words = "NAMESPACE NAME READY STATUS RESTARTS AGE IP NODE".split()
+    words = ("NAMESPACE", "NAME", "READY", "STATUS", "RESTARTS", "AGE", "IP", "NODE")
     lines = [row.format(*words, "NOMINATED NODE", "READINESS GATES")]
     for node in NODES:
         for one in node.pods:
