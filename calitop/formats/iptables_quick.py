@@ -45,3 +45,25 @@ def quick_look(text: str) -> tuple[str, str | None, Verb | None] | None:
 
 def _may_jump(text: str) -> bool:
     return " -j" in text or " -g" in text or '"-' in text or bool(text.count('"') & 1)
+
+
+def quick_comments(text: str) -> tuple[str, ...] | None:
+    """All comments of a rule line, or None where that is not sure.
+
+    Between two quotes stands a comment when the words before them end in `--comment`;
+    an unquoted one, or an escape, is left to the careful look.
+    """
+    if "comm" not in text:
+        return ()
+    pieces = text.split('"')
+    if "\\" in text or "\t" in text or not len(pieces) & 1:
+        return None
+    found = []
+    for place in range(0, len(pieces) - 1, 2):
+        plain = pieces[place]
+        if plain.endswith(" --comment "):
+            found.append(pieces[place + 1])
+            plain = plain[: -len(" --comment ")]
+        if " --comm" in plain or not (plain.endswith(" ") or len(plain) < len(pieces[place])):
+            return None
+    return None if " --comm" in pieces[-1] else tuple(found)
