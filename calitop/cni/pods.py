@@ -75,7 +75,8 @@ def _hash(namespace: str, pod: str) -> str:
 def _with_interface(pod: Pod, by_hash: dict[str, str], by_address: dict[str, str]) -> Pod:
     if pod.interface is not None or pod.host_network:
         return pod
-    interface = by_hash.get(_hash(pod.namespace, pod.name)) or by_address.get(_address(pod.ip) or "")
+    hashed = by_hash.get(_hash(pod.namespace, pod.name)) if pod.namespace is not None else None
+    interface = hashed or by_address.get(_address(pod.ip) or "")
     return pod if interface is None else replace(pod, interface=interface)
 
 

@@ -44,12 +44,16 @@ _TOPIC_BY_PREFIX = (
     ("sysctl", "sysctl"),
     ("nstat", "nstat"),
     ("proc_softnet", "softnet"),
+    ("proc_snmp6", "snmp6"),
     ("proc_snmp", "snmp"),
     ("proc_netstat", "netstat"),
     ("proc_net_dev", "net-dev"),
     ("proc_dev", "net-dev"),
     ("cni", "cni"),
     ("pods", "pods"),
+    ("node_hostname", "hostname"),
+    ("node_uname", "uname"),
+    ("node_date", "date"),
 )
 
 

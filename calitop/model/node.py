@@ -54,7 +54,8 @@ class IpSet:
 class Pod:
     """One pod of the cluster."""
 
-    namespace: str
+    namespace: str | None
+    """None where the listing has no column for it (`kubectl get pods` without `-A`)."""
     name: str
     ip: str | None = None
     """With its length."""
