@@ -257,6 +257,11 @@ SETTING_FILES = (
 """Settings that rule over packets, as shell patterns below /proc/sys; keys and switches are left out."""
 
 
+def generic_name(save: Capture) -> str:
+    """Name of a save program without its backend: `iptables-save`."""
+    return save.command[0].replace(f"-{save.backend}-", "-")
+
+
 def run_captures(runner: Runner, captures: Iterable[Capture] = WHOLE) -> list[Captured]:
     """Everything in the catalogue (or a part of it), read through one runner.
 

@@ -32,7 +32,9 @@ def test_fault_moves_what_it_says(lab: tuple[Lab, str], fault: Fault) -> None:
     assert {proof.what: measured.packets(proof) for proof in fault.proofs} == {
         proof.what: proof.packets for proof in fault.proofs
     }
-    assert {proof.what: measured.packets(proof) for proof in fault.still} == {proof.what: 0 for proof in fault.still}
+    assert {proof.what: measured.packets(proof) for proof in fault.still} == {
+        proof.what: 0 for proof in fault.still
+    }
 
 
 def test_healing_leaves_nothing_of_any_fault(lab: tuple[Lab, str]) -> None:
