@@ -197,7 +197,9 @@ class NodeIndex:
         proven = {
             pod.interface
             for pod in self.state.pods
-            if pod.interface and pod.interface.endswith(interface_name(pod.namespace, pod.name, ""))
+            if pod.interface
+            and pod.namespace is not None
+            and pod.interface.endswith(interface_name(pod.namespace, pod.name, ""))
         }
         chained = {
             role.interface

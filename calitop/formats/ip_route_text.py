@@ -40,8 +40,9 @@ _KEYWORDS = word_set(
 _ALL_WORDS = _KEYWORDS | _OTHER | METRICS | FLAGS
 _HEAD = re.compile(
     rf"\s?(?:(?:{'|'.join(sorted(TYPES))})\s+)?(?:default|[0-9a-fA-F.:]+(?:/\d+)?)"
-    rf"(?:\s+(?:{'|'.join(sorted(_ALL_WORDS))})\b|\s*$|\s*\\)"
+    rf"(?:\s+(?:{'|'.join(sorted(_ALL_WORDS))})\b|(?P<bare>\s*$)|\s*\\)"
 )
+_OF_NEIGHBOUR = re.compile(r" lladdr |[A-Z]{4,}\s*$")
 _CONTINUED = re.compile(r"\s+(?:nexthop|nh_info|cache)\b")
 _ONE_LINE = re.compile(r"\s*\\\s*(?=nexthop\b|nh_info\b|cache\b|$)")
 
@@ -49,8 +50,20 @@ _ONE_LINE = re.compile(r"\s*\\\s*(?=nexthop\b|nh_info\b|cache\b|$)")
 def looks_like(text: str) -> bool:
     """Whether most of the first lines are routes of `ip route`."""
     lines = head_lines(text)
-    routes = sum(1 for line in lines if _HEAD.match(line) and _says_a_way(line))
+    routes = sum(1 for line, below in zip(lines, [*lines[1:], ""], strict=True) if _is_head(line, below))
     return routes > 0 and 2 * (routes + sum(1 for line in lines if _CONTINUED.match(line))) > len(lines)
+
+
+def _is_head(line: str, below: str) -> bool:
+    """Whether a line begins a route: it names a way, refuses, or has its ways in the lines below."""
+    match = _HEAD.match(line)
+    if match is None or _OF_NEIGHBOUR.search(line):
+        return False
+    words = line.split()
+    typed = words[0] in TYPES
+    if destination(words[1] if typed else words[0]) is None:
+        return False
+    return match["bare"] is None or typed or bool(_CONTINUED.match(below))
 
 
 def parse(text: str, table: str = "main", family: IpFamily | None = None) -> Fragment:
@@ -72,11 +85,6 @@ def parse(text: str, table: str = "main", family: IpFamily | None = None) -> Fra
         known.append(draft.family is not None)
         routes.append(route)
     return Fragment(problems.all(), routes=told(settle(routes, known, family), problems), richness=6)
-
-
-def _says_a_way(line: str) -> bool:
-    words = line.split()
-    return not (words[0] in ("nat", "local") and len(words) == 1)
 
 
 _Lines = list[tuple[int, str]]

@@ -150,7 +150,7 @@ def _merge_sets(told: Sequence[tuple[IpSet, ...]]) -> tuple[IpSet, ...]:
 
 def merge_pods(told: Sequence[tuple[Pod, ...]]) -> tuple[Pod, ...]:
     """Pods by namespace and name; what the richer list leaves open is filled from the others."""
-    pods: dict[tuple[str, str], Pod] = {}
+    pods: dict[tuple[str | None, str], Pod] = {}
     for pod in (pod for items in told for pod in items):
         key = (pod.namespace, pod.name)
         pods[key] = _filled(pods[key], pod) if key in pods else pod
