@@ -1,0 +1,64 @@
+"""Which rows pass a filter: the rules that match and the path of parents to them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from calitop.cni.index import NodeIndex
+from calitop.model.rules import ChainKey
+from calitop.outline.rows import Chains, Content, Rules, Single, Tops
+
+Test = Callable[[ChainKey, "int | None"], bool]
+"""Whether a rule (or the policy, index None) is to be kept."""
+
+
+class Filter:
+    """The matches of a test, found once for all places where a chain may be open.
+
+    Attributes:
+        reach: Chains in or below which something matches.
+    """
+
+    def __init__(self, index: NodeIndex, test: Test, nested: bool, pinned: set[ChainKey]) -> None:
+        self._hits = {key: _hits(index, key, test) for key in index.chains}
+        self.reach = {key for key, hits in self._hits.items() if hits} | pinned
+        if nested:
+            self.reach = _callers_too(index, self.reach)
+
+    def shown(self, content: Content) -> Sequence[int] | None:
+        """The places of a content's rows that pass; None for all."""
+        if isinstance(content, Rules):
+            return self._shown_rules(content)
+        if isinstance(content, Single):
+            return None
+        return [at for at in range(content.count) if self.leads_on(content, at)]
+
+    def leads_on(self, content: Content, at: int) -> bool:
+        """Whether something below that row passes."""
+        if isinstance(content, Tops) and content.chain_at(at) is None:
+            return any(key in self.reach for key in content.members(at))
+        if isinstance(content, Rules):
+            return any(key in self.reach for key in content.targets.get(at, ()))
+        return isinstance(content, (Tops, Chains)) and content.chain_at(at) in self.reach
+
+    def _shown_rules(self, content: Rules) -> list[int]:
+        hits = self._hits[content.key]
+        return sorted(hits | {at for at in content.targets if self.leads_on(content, at)})
+
+
+def _hits(index: NodeIndex, key: ChainKey, test: Test) -> set[int]:
+    chain = index.chains[key]
+    hits = {at for at in range(len(chain.rules)) if test(key, at)}
+    if chain.builtin and chain.policy is not None and test(key, None):
+        hits.add(len(chain.rules))
+    return hits
+
+
+def _callers_too(index: NodeIndex, keys: set[ChainKey]) -> set[ChainKey]:
+    found, pending = set(keys), list(keys)
+    while pending:
+        for ref in index.callers(pending.pop()):
+            if ref.key not in found:
+                found.add(ref.key)
+                pending.append(ref.key)
+    return found
