@@ -6,12 +6,48 @@ first. This file knows no spelling of its own.
 
 from __future__ import annotations
 
-import importlib
-import pkgutil
-from functools import lru_cache
-from typing import Protocol, cast
+from collections.abc import Mapping
+from typing import Protocol
 
-import calitop.formats
+from calitop.formats import (
+    bpftool_net,
+    bpftool_net_text,
+    cni_listing,
+    conntrack_list,
+    conntrack_stats,
+    ip_addr_json,
+    ip_addr_text,
+    ip_link_brief,
+    ip_link_json,
+    ip_link_text,
+    ip_neigh_arp,
+    ip_neigh_json,
+    ip_neigh_text,
+    ip_route_json,
+    ip_route_text,
+    ip_rule_json,
+    ip_rule_text,
+    ipset_list,
+    ipset_save,
+    iptables_save,
+    nft_json,
+    nft_text,
+    node_date,
+    node_hostname,
+    node_uname,
+    nstat,
+    pods_json,
+    pods_wide,
+    proc_dev,
+    proc_netstat,
+    proc_snmp,
+    proc_snmp6,
+    proc_softnet,
+    route_n,
+    sysctl,
+    tc_filter,
+    tc_filter_json,
+)
 from calitop.formats.fragment import Fragment
 
 
@@ -27,54 +63,43 @@ class Format(Protocol):
         """What the text tells; unknown lines become problems."""
 
 
-_TOPIC_BY_PREFIX = (
-    ("iptables", "iptables"),
-    ("nft", "nft"),
-    ("ip_link", "link"),
-    ("ip_addr", "addr"),
-    ("ip_route", "route"),
-    ("ip_rule", "rule"),
-    ("ip_neigh", "neigh"),
-    ("route_n", "route-n"),
-    ("ipset", "ipset"),
-    ("conntrack_s", "conntrack-stats"),
-    ("conntrack", "conntrack"),
-    ("bpftool", "bpftool"),
-    ("tc_filter", "tc"),
-    ("sysctl", "sysctl"),
-    ("nstat", "nstat"),
-    ("proc_softnet", "softnet"),
-    ("proc_snmp6", "snmp6"),
-    ("proc_snmp", "snmp"),
-    ("proc_netstat", "netstat"),
-    ("proc_net_dev", "net-dev"),
-    ("proc_dev", "net-dev"),
-    ("cni", "cni"),
-    ("pods", "pods"),
-    ("node_hostname", "hostname"),
-    ("node_uname", "uname"),
-    ("node_date", "date"),
-)
+TOPICS: Mapping[str, tuple[Format, ...]] = {
+    "iptables": (iptables_save,),
+    "nft": (nft_text, nft_json),
+    "addr": (ip_addr_text, ip_addr_json),
+    "link": (ip_link_text, ip_link_json, ip_link_brief),
+    "rule": (ip_rule_text, ip_rule_json),
+    "neigh": (ip_neigh_text, ip_neigh_json, ip_neigh_arp),
+    "route": (ip_route_text, ip_route_json),
+    "route-n": (route_n,),
+    "ipset": (ipset_save, ipset_list),
+    "conntrack": (conntrack_list,),
+    "conntrack-stats": (conntrack_stats,),
+    "tc": (tc_filter, tc_filter_json),
+    "bpftool": (bpftool_net, bpftool_net_text),
+    "netstat": (proc_netstat,),
+    "snmp": (proc_snmp,),
+    "snmp6": (proc_snmp6,),
+    "net-dev": (proc_dev,),
+    "softnet": (proc_softnet,),
+    "nstat": (nstat,),
+    "sysctl": (sysctl,),
+    "pods": (pods_wide, pods_json),
+    "uname": (node_uname,),
+    "date": (node_date,),
+    "cni": (cni_listing,),
+    "hostname": (node_hostname,),
+}
+"""The formats by what they are about; an empty file of a topic counts as its first format."""
+
+_FORMATS = tuple(fmt for found in TOPICS.values() for fmt in found)
 
 
-@lru_cache(maxsize=1)
 def formats() -> tuple[Format, ...]:
     """Every format, in the order in which they are asked."""
-    names = sorted(module.name for module in pkgutil.iter_modules(calitop.formats.__path__))
-    modules = [importlib.import_module(f"calitop.formats.{name}") for name in names if name != "catalogue"]
-    return tuple(
-        cast(Format, module)
-        for module in modules
-        if hasattr(module, "KIND") and hasattr(module, "looks_like") and hasattr(module, "parse")
-    )
-
-
-def topic_of(fmt: Format) -> str | None:
-    """What a format is about, in the words that `calitop.snapshot.hints` uses."""
-    name = str(getattr(fmt, "__name__", "")).rsplit(".", 1)[-1]
-    return next((topic for prefix, topic in _TOPIC_BY_PREFIX if name.startswith(prefix)), None)
+    return _FORMATS
 
 
 def formats_about(topic: str | None) -> tuple[Format, ...]:
-    """The formats of one topic, in order."""
-    return tuple(fmt for fmt in formats() if topic is not None and topic_of(fmt) == topic)
+    """The formats of one topic, in order; none for an unknown topic."""
+    return TOPICS.get(topic, ()) if topic is not None else ()

@@ -23,6 +23,8 @@ class ManifestFile:
     started_at: str | None = None
     """UTC, RFC 3339."""
     error: str | None = None
+    asked: bool = True
+    """False where there was nothing to ask (a module that is not loaded); no fault then."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +88,7 @@ def _file(told: Mapping[str, object]) -> ManifestFile:
         status=status if isinstance(status, int) and not isinstance(status, bool) else None,
         started_at=_text(told.get("started_at")),
         error=_text(told.get("error")),
+        asked=told.get("asked") is not False,
     )
 
 
@@ -101,15 +104,17 @@ def write_manifest(manifest: Manifest) -> str:
         "captured_at": manifest.captured_at,
         "kernel": manifest.kernel,
         "programs": dict(manifest.programs),
-        "files": [
-            {
-                "file": each.file,
-                "command": each.command,
-                "status": each.status,
-                "started_at": each.started_at,
-                "error": each.error,
-            }
-            for each in manifest.files
-        ],
+        "files": [_written(each) for each in manifest.files],
     }
     return json.dumps(body, indent=1, ensure_ascii=True) + "\n"
+
+
+def _written(each: ManifestFile) -> dict[str, object]:
+    body: dict[str, object] = {
+        "file": each.file,
+        "command": each.command,
+        "status": each.status,
+        "started_at": each.started_at,
+        "error": each.error,
+    }
+    return body if each.asked else {**body, "asked": False}

@@ -14,7 +14,7 @@ from calitop.snapshot.group import Group, base_of, group
 from calitop.snapshot.merge import merge, merge_pods
 from calitop.snapshot.moments import Moment, NodeMoments, by_node, seconds
 from calitop.snapshot.naming import time_from_folders
-from calitop.snapshot.pods import PodList, pods_for
+from calitop.snapshot.pods import PodList, with_pods
 from calitop.snapshot.reading import ReadFile, read_blob
 
 LOCAL_TIME = "local_time"
@@ -103,7 +103,7 @@ def _moment(
         kernel=(manifest.kernel if manifest else None) or state.kernel,
         files=_files(each, given),
     )
-    state = replace(state, pods=pods_for(state, _own_pods(each), lists, given))
+    state = with_pods(state, _own_pods(each), lists, given)
     return Moment(state, each.root, _label(each, path), _time_of(each, state))
 
 

@@ -1,4 +1,4 @@
-"""Which pod list belongs to a node.
+"""Which pod list is shown with a node.
 
 A list fits when it names the node, or when the pods that it puts on one node have the
 addresses that are local here (a folder says `work1` where kubectl says `k8s-work1`).
@@ -7,8 +7,9 @@ addresses that are local here (a folder says `work1` where kubectl says `k8s-wor
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from calitop.cni.pods import fits, with_interfaces
 from calitop.model.node import NodeState, Pod, SourceFile
 
 
@@ -20,41 +21,15 @@ class PodList:
     told: SourceFile | None = None
 
 
-def pods_for(
+def with_pods(
     state: NodeState, own: tuple[Pod, ...], lists: Sequence[PodList], given: PodList | None
-) -> tuple[Pod, ...]:
-    """The pods to show with a node: the operator's list, its own, else the first that fits."""
+) -> NodeState:
+    """The state with its pods: those of the operator's list, its own, else the first list that fits.
+
+    The host ends of their interfaces are filled in where the node's own facts tell them.
+    """
     if given is not None:
-        return given.pods
-    if own:
-        return own
-    return next((each.pods for each in lists if fits(state, each.pods)), ())
-
-
-def fits(state: NodeState, pods: Sequence[Pod]) -> bool:
-    """Whether a pod list is of this node's cluster."""
-    return node_in_list(state, pods) is not None
-
-
-def node_in_list(state: NodeState, pods: Sequence[Pod]) -> str | None:
-    """The name by which a pod list calls this node; None when the list does not know it."""
-    nodes = [pod.node for pod in pods if pod.node]
-    if state.name is not None and state.name in nodes:
-        return state.name
-    local = local_addresses(state)
-    agreeing: dict[str, int] = {}
-    for pod in pods:
-        if pod.node and pod.ip and pod.ip in local:
-            agreeing[pod.node] = agreeing.get(pod.node, 0) + 1
-    return max(agreeing, key=lambda node: agreeing[node], default=None)
-
-
-def local_addresses(state: NodeState) -> frozenset[str]:
-    """Addresses of this node and of the pods behind its own interfaces, with their length."""
-    own = {address.split("/")[0] for link in state.links for address in link.addresses if link.name != "lo"}
-    routed = {
-        route.dst
-        for route in state.routes
-        if route.dst.endswith(("/32", "/128")) and route.gateway is None and route.dev is not None
-    }
-    return frozenset({f"{one}/{128 if ':' in one else 32}" for one in own} | routed)
+        pods = given.pods
+    else:
+        pods = own or next((each.pods for each in lists if fits(each.pods, state)), ())
+    return with_interfaces(replace(state, pods=pods))

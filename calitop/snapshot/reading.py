@@ -170,6 +170,8 @@ def missing_file(told: ManifestFile) -> SourceFile:
     """The line of a file that the manifest names and that is not there, with the reason."""
     hint = hint_of_command(told.command) if told.command else hint_of_file_name(told.file)
     kind = recognise("", hint).kind
+    if not told.asked:
+        return SourceFile(told.file, kind, 0, (), told.error)
     problem = _failure(told) or Problem(
         None, told.command or told.file, "the manifest names it; it is not there"
     )

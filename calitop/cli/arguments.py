@@ -1,0 +1,156 @@
+"""The command line: which command, which options. Knows no command's work."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from calitop import __version__
+from calitop.errors import UsageError
+
+EXPLORE = "explore"
+SHOW = "show"
+SAVE = "save"
+COMMANDS = (SHOW, SAVE)
+_SUMMARY = """\
+commands:
+  calitop                      the explorer on this node, live
+  calitop SNAPSHOT...          the explorer offline, over nodes and moments
+  calitop save DEST            capture this node into a folder, or into one file DEST.tar.gz
+  calitop show [SNAPSHOT]      what was read, as text or with --json
+
+SNAPSHOT is a folder, an archive or a text file; NAME=SNAPSHOT gives the node its name.
+A path that is called like a command is given as ./show.
+exit status: 0 done, 2 wrong usage, 3 an input is missing or cannot be read, 4 privilege missing
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Arguments:
+    """What the operator asked for."""
+
+    command: str
+    netns: str | None = None
+    via: str | None = None
+    pods: Path | None = None
+    snapshots: tuple[str, ...] = ()
+    json: bool = False
+    node: str | None = None
+    moment: int | None = None
+    dest: Path | None = None
+
+    @property
+    def is_live(self) -> bool:
+        """No snapshot was given."""
+        return not self.snapshots
+
+
+def parse(argv: Sequence[str]) -> Arguments:
+    """What the words of a command line ask for.
+
+    Raises:
+        UsageError: Options that do not fit together.
+        SystemExit: After `--help` and `--version`, and for words that make no sense (status 2).
+    """
+    words, paths = _split_at_dashes(list(argv))
+    common, rest = _common().parse_known_args(words)
+    command = rest.pop(0) if rest and rest[0] in COMMANDS else EXPLORE
+    own = _PARSERS[command]().parse_args([*rest, *(["--", *paths] if paths else [])])
+    found = Arguments(
+        command=command,
+        netns=common.netns,
+        via=common.via,
+        pods=Path(common.pods) if common.pods is not None else None,
+        snapshots=tuple(getattr(own, "snapshots", None) or ()),
+        json=getattr(own, "json", False),
+        node=getattr(own, "node", None),
+        moment=getattr(own, "moment", None),
+        dest=Path(own.dest) if hasattr(own, "dest") else None,
+    )
+    _check(found)
+    return found
+
+
+def _split_at_dashes(words: list[str]) -> tuple[list[str], list[str]]:
+    if "--" not in words:
+        return words, []
+    at = words.index("--")
+    return words[:at], words[at + 1 :]
+
+
+def _check(found: Arguments) -> None:
+    live_only = [name for name, value in (("--netns", found.netns), ("--via", found.via)) if value]
+    if len(live_only) > 1:
+        raise UsageError("--netns and --via do not go together", "put 'ip netns exec NAME' into --via")
+    if live_only and found.snapshots:
+        raise UsageError(
+            f"{live_only[0]} reads a live node, but a snapshot was given", "leave one of them out"
+        )
+
+
+# -- parsers ----------------------------------------------------------------------------
+
+
+def _common() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="calitop", add_help=False, allow_abbrev=False)
+    _add_common(parser)
+    return parser
+
+
+def _add_common(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--netns", metavar="NAME", help="read inside that named network namespace")
+    parser.add_argument(
+        "--pods", metavar="FILE", help="output of kubectl get pods -A -o wide, or -o json, for names of pods"
+    )
+    parser.add_argument(
+        "--via",
+        metavar="COMMAND",
+        help="read a node through a prefix that runs a command there, as 'ssh root@node'",
+    )
+    parser.add_argument("--version", action="version", version=f"calitop {__version__}")
+
+
+def _parser(name: str, description: str) -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog=f"calitop {name}".strip(), description=description, allow_abbrev=False
+    )
+    _add_common(parser)
+    return parser
+
+
+def _explore_parser() -> argparse.ArgumentParser:
+    parser = _parser("", "Which rule, route or kernel check took the packet.")
+    parser.usage = "calitop [options] [SNAPSHOT ...]\n       calitop COMMAND [options] ..."
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    parser.epilog = _SUMMARY
+    parser.add_argument("snapshots", nargs="*", metavar="SNAPSHOT", help="explore these instead of this node")
+    return parser
+
+
+def _show_parser() -> argparse.ArgumentParser:
+    parser = _parser(SHOW, "Show what was read, what it was taken for, and its problems.")
+    parser.add_argument("snapshots", nargs="?", metavar="SNAPSHOT", type=_one, help="without it: this node")
+    parser.add_argument("--json", action="store_true", help="one JSON object instead of text")
+    parser.add_argument("--node", metavar="NAME", help="of several nodes in the snapshot, this one")
+    parser.add_argument(
+        "--moment",
+        metavar="N",
+        type=int,
+        help="of several moments, the Nth in time, from 1; the last by default",
+    )
+    return parser
+
+
+def _one(word: str) -> list[str]:
+    return [word]
+
+
+def _save_parser() -> argparse.ArgumentParser:
+    parser = _parser(SAVE, "Capture this node into a folder, or into one file when DEST ends in .tar.gz.")
+    parser.add_argument("dest", metavar="DEST", help="must not exist yet")
+    return parser
+
+
+_PARSERS = {EXPLORE: _explore_parser, SHOW: _show_parser, SAVE: _save_parser}

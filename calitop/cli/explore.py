@@ -1,0 +1,45 @@
+"""`calitop` and `calitop SNAPSHOT…`: the explorer, live or over snapshots."""
+
+from __future__ import annotations
+
+import sys
+
+from calitop.cli.arguments import Arguments
+from calitop.errors import UsageError
+from calitop.snapshot.moments import NodeMoments
+from calitop.snapshot.open import open_snapshots, split_name
+
+
+def run(arguments: Arguments) -> int:
+    """Run the explorer until the operator leaves it.
+
+    Returns:
+        Exit status of the explorer.
+
+    Raises:
+        UsageError: There is no terminal to draw on.
+    """
+    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+        raise UsageError("the explorer needs a terminal", "for text use: calitop show")
+    return _live(arguments) if arguments.is_live else _offline(arguments)
+
+
+def _offline(arguments: Arguments) -> int:
+    from tui.app import run as run_app
+
+    def read() -> list[NodeMoments]:
+        return open_snapshots(arguments.snapshots, arguments.pods)
+
+    paths = [split_name(text)[1] for text in arguments.snapshots]
+    return run_app(snapshots=read(), reopen=read, watch=paths)
+
+
+def _live(arguments: Arguments) -> int:
+    from calitop.cli.live import live_source
+    from tui.app import run as run_app
+
+    source = live_source(arguments)
+    try:
+        return run_app(source=source)
+    finally:
+        source.close()
