@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from calitop.formats.fragment import Fragment
-from calitop.formats.ip_route_words import RouteDraft, route_family, settle
+from calitop.formats.ip_route_words import destination, route_family, settle
 from calitop.formats.json_reading import (
     Json,
     JsonObject,
@@ -27,7 +27,8 @@ from calitop.model.network import IpFamily, NextHop, Route
 
 KIND = "ip route (json)"
 
-_OTHER = ("from", "encap", "flow", "expires", "pref", "ttl-propogate", "error", "realm")
+_OTHER_NAMES = ("from", "encap", "flow", "expires", "pref", "ttl-propogate", "error", "realm")
+_OTHER = frozenset((*_OTHER_NAMES, "metrics"))
 _FOREIGN = ("lladdr", "state", "priority", "ifname", "kind", "metadata")
 
 
@@ -49,54 +50,60 @@ def parse(text: str, table: str = "main", family: IpFamily | None = None) -> Fra
     routes: list[Route] = []
     known: list[bool] = []
     for element in read_objects(text, problems, first_wins='"encap"' in text):
-        draft = _draft(element, table)
-        route = draft.route()
+        route, is_sure = _route(element, table)
         if route is None:
             problems.add(None, spelled(element), "has no destination that is an address or 'default'")
             continue
-        known.append(draft.family is not None)
+        known.append(is_sure)
         routes.append(route)
     return Fragment(problems.all(), routes=told(settle(routes, known, family), problems), richness=8)
 
 
-def _draft(element: JsonObject, table: str) -> RouteDraft:
+def _route(element: JsonObject, table: str) -> tuple[Route | None, bool]:
+    """The route of one object, and whether its own words tell its family."""
     get = element.get
-    gateway, same_family = _gateway(element)
-    draft = RouteDraft(
-        string(get("dst")) or "",
-        table=_named(get("table")) or table,
-        type=string(get("type")) or "unicast",
-        gateway=gateway,
-        dev=string(get("dev")),
-        src=string(get("prefsrc")),
-        proto=_named(get("protocol")),
-        scope=_named(get("scope")),
-        metric=integer(get("metric")) or 0,
-        flags=list(strings(get("flags"))),
-        nhid=integer(get("nhid")),
-        tos=None if "encap" in element else _named(get("tos")),
-        other=[f"{name} {spelled(element[name])}" for name in _OTHER if name in element],
+    dst = destination(string(get("dst")) or "")
+    if dst is None:
+        return None, False
+    gateway, same_family = _gateway(element) if "via" in element else (string(get("gateway")), True)
+    src = string(get("prefsrc"))
+    family = route_family(dst, (src, gateway if same_family else None, *_hops(element)))
+    if family is None and "pref" in element:
+        family = "ipv6"
+    mtu, other = _details(element) if _OTHER & element.keys() else (None, ())
+    route = Route(
+        family or "ipv4",
+        dst,
+        _named(get("table")) or table,
+        string(get("type")) or "unicast",
+        (),
+        gateway,
+        string(get("dev")),
+        src,
+        _named(get("protocol")),
+        _named(get("scope")),
+        integer(get("metric")) or 0,
+        strings(get("flags")),
+        tuple([_next_hop(hop) for hop in objects(get("nexthops"))]) if "nexthops" in element else (),
+        integer(get("nhid")),
+        mtu,
+        # The tos of an encapsulation stands under the same name.
+        None if "encap" in element else _named(get("tos")),
+        other,
     )
-    if "nexthops" in element:
-        draft.nexthops = [_next_hop(hop) for hop in objects(get("nexthops"))]
-    if "metrics" in element:
-        _add_metrics(draft, objects(get("metrics")))
-    draft.family = route_family(draft.dst, [draft.src, gateway if same_family else None, *_hops(element)])
-    if draft.family is None and "pref" in element:
-        draft.family = "ipv6"
-    return draft
+    return route, family is not None
 
 
 def _gateway(element: JsonObject) -> tuple[str | None, bool]:
     """The gateway, and whether it is of the route's own family (`via` is printed only where not)."""
-    via = element.get("via")
-    if via is not None:
-        return string(mapping(via).get("host")), False
+    if "via" in element:
+        return string(mapping(element["via"]).get("host")), False
     return string(element.get("gateway")), True
 
 
 def _hops(element: JsonObject) -> Iterable[str | None]:
-    return (string(hop.get("gateway")) for hop in objects(element.get("nexthops")))
+    hops = objects(element["nexthops"]) if "nexthops" in element else ()
+    return [string(hop.get("gateway")) for hop in hops]
 
 
 def _next_hop(hop: JsonObject) -> NextHop:
@@ -107,13 +114,15 @@ def _next_hop(hop: JsonObject) -> NextHop:
 
 def _named(value: Json) -> str | None:
     """A name or a number as the source has it, as text."""
+    if value is None:
+        return None
     number = integer(value)
     return string(value) if number is None else str(number)
 
 
-def _add_metrics(draft: RouteDraft, metrics: list[JsonObject]) -> None:
-    for name, value in ((name, value) for group in metrics for name, value in group.items()):
-        if name == "mtu":
-            draft.mtu = integer(value)
-        else:
-            draft.other.append(f"{name} {spelled(value)}")
+def _details(element: JsonObject) -> tuple[int | None, tuple[str, ...]]:
+    """The MTU, and what calitop does not evaluate."""
+    other = [f"{name} {spelled(element[name])}" for name in _OTHER_NAMES if name in element]
+    metrics = {name: value for group in objects(element.get("metrics")) for name, value in group.items()}
+    mtu = integer(metrics.pop("mtu", None))
+    return mtu, (*other, *(f"{name} {spelled(value)}" for name, value in metrics.items()))

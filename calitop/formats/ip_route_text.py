@@ -50,7 +50,7 @@ _ONE_LINE = re.compile(r"\s*\\\s*(?=nexthop\b|nh_info\b|cache\b|$)")
 def looks_like(text: str) -> bool:
     """Whether most of the first lines are routes of `ip route`."""
     lines = head_lines(text)
-    routes = sum(1 for line, below in zip(lines, [*lines[1:], ""], strict=True) if _is_head(line, below))
+    routes = sum(1 for line, below in zip(lines, [*lines[1:], ""], strict=False) if _is_head(line, below))
     return routes > 0 and 2 * (routes + sum(1 for line in lines if _CONTINUED.match(line))) > len(lines)
 
 
@@ -149,7 +149,7 @@ class _RouteReader:
             return self._no_route("names neither a device nor a next hop")
         if self._unknown:
             self._report(f"'{self._unknown[0]}' is not known here; the rest of the route is read")
-        draft.family = route_family(draft.dst, [draft.src, *self._same_family])
+        draft.family = route_family(destination(draft.dst) or "", [draft.src, *self._same_family])
         if draft.family is None and any(other.startswith("pref ") for other in draft.other):
             draft.family = "ipv6"
         return draft

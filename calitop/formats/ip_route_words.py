@@ -5,7 +5,7 @@ Source: ip-route(8); print_route in iproute2's ip/iproute.c.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
 from calitop.formats.reading import family_of, with_length, word_set
@@ -89,15 +89,15 @@ def destination(word: str) -> str | None:
     return "default" if dst in ("0.0.0.0/0", "::/0") else dst
 
 
-def route_family(dst: str, addresses: Sequence[str | None]) -> IpFamily | None:
+def route_family(dst: str, addresses: Iterable[str | None]) -> IpFamily | None:
     """The family that a route's own words tell; None for a `default` that names no address.
 
     Args:
-        dst: Destination as printed.
+        dst: Destination with its length, or `default`.
         addresses: Source and gateways; a gateway of the other family must be left out.
     """
-    if dst != "default" and (family := family_of(dst)):
-        return family
+    if dst != "default":
+        return "ipv6" if ":" in dst else "ipv4"
     return next((family for word in addresses if word and (family := family_of(word))), None)
 
 

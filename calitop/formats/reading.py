@@ -20,7 +20,9 @@ MAX_DIGITS = 20
 """Digits of the largest 64-bit number; a longer one is not from a kernel."""
 
 _ESCAPES = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]|\x1b[@-Z\\-_]")
-_IPV4 = re.compile(r"(\d{1,3})(?:\.(\d{1,3}))?(?:\.(\d{1,3}))?(?:\.(\d{1,3}))?(?:/(\d{1,2}))?", re.ASCII)
+_OCTET = r"(?:25[0-5]|2[0-4]\d|1?\d?\d)"
+_IPV4 = re.compile(rf"{_OCTET}(?:\.{_OCTET}){{3}}(?:/(?:3[0-2]|[12]?\d))?", re.ASCII)
+_SHORT_IPV4 = re.compile(rf"({_OCTET}(?:\.{_OCTET}){{0,2}})/(3[0-2]|[12]?\d)", re.ASCII)
 _IPV6 = re.compile(r"[0-9A-Fa-f:]*:[0-9A-Fa-f:.]*(?:%[^/\s]+)?(?:/(\d{1,3}))?", re.ASCII)
 _HEX = re.compile(r"[0-9A-Fa-f]{1,16}")
 
@@ -80,7 +82,7 @@ def family_of(address: str) -> IpFamily | None:
     """Family of an address or prefix; None for a word that is neither."""
     if ":" in address:
         return "ipv6" if _is_ipv6(address) else None
-    return "ipv4" if _full_ipv4(address) is not None else None
+    return "ipv4" if _IPV4.fullmatch(address) or _SHORT_IPV4.fullmatch(address) else None
 
 
 def with_length(address: str) -> str | None:
@@ -89,35 +91,21 @@ def with_length(address: str) -> str | None:
     Returns:
         None for a word that is neither. Old programs shorten `10.0.0.0/8` to `10/8`: it is written out.
     """
+    if _IPV4.fullmatch(address):
+        return address if "/" in address else address + "/32"
     if ":" in address:
         if not _is_ipv6(address):
             return None
         return address if "/" in address else address + "/128"
-    full = _full_ipv4(address)
-    if full is None:
+    short = _SHORT_IPV4.fullmatch(address)
+    if short is None:
         return None
-    return full if "/" in full else full + "/32"
+    return ".".join((short[1].split(".") + ["0"] * 3)[:4]) + "/" + short[2]
 
 
 def is_address(word: str) -> bool:
     """Whether the word is one address, without a length."""
     return "/" not in word and family_of(word) is not None
-
-
-def _full_ipv4(address: str) -> str | None:
-    match = _IPV4.fullmatch(address)
-    if match is None:
-        return None
-    *octets, length = match.groups()
-    if length is not None and int(length) > 32:
-        return None
-    if any(octet is not None and int(octet) > 255 for octet in octets):
-        return None
-    if octets[3] is not None:
-        return address
-    if length is None:
-        return None
-    return ".".join(octet or "0" for octet in octets) + "/" + length
 
 
 def _is_ipv6(address: str) -> bool:
