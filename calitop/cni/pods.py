@@ -18,11 +18,18 @@ from calitop.model.node import NodeState, Pod
 
 _HASHED = re.compile(r"[a-z]{1,4}([0-9a-f]{11})")
 """Interface names that may end in a pod's hash; 15 characters are the kernel's limit."""
+_PROFILE = re.compile(r"(?:filter-)?cali-pr[io]-kns\.(.+)")
+"""The chains of a namespace's profile."""
 
 
 def interface_name(namespace: str, pod: str, prefix: str = "cali") -> str:
     """The name that Calico gives the host end of that pod's veth pair."""
     return prefix + _hash(namespace, pod)
+
+
+def pod_name(pod: Pod) -> str:
+    """A pod as people write it: `default/calico-python3-daemon-2jlc5`."""
+    return f"{pod.namespace}/{pod.name}" if pod.namespace else pod.name
 
 
 def with_interfaces(state: NodeState) -> NodeState:
@@ -35,7 +42,8 @@ def with_interfaces(state: NodeState) -> NodeState:
         return state
     by_hash = {match[1]: name for name in _interfaces(state) if (match := _HASHED.fullmatch(name))}
     by_address = _interfaces_by_address(state)
-    pods = tuple(_with_interface(pod, by_hash, by_address) for pod in state.pods)
+    spaces = _namespaces(state)
+    pods = tuple(_with_interface(pod, spaces, by_hash, by_address) for pod in state.pods)
     return replace(state, pods=pods)
 
 
@@ -72,12 +80,25 @@ def _hash(namespace: str, pod: str) -> str:
     return hashlib.sha1(f"{namespace}.{pod}".encode(), usedforsecurity=False).hexdigest()[:11]
 
 
-def _with_interface(pod: Pod, by_hash: dict[str, str], by_address: dict[str, str]) -> Pod:
+def _with_interface(
+    pod: Pod, spaces: Iterable[str], by_hash: dict[str, str], by_address: dict[str, str]
+) -> Pod:
+    """The pod with its interface, and with its namespace where the hash proves one."""
     if pod.interface is not None or pod.host_network:
         return pod
-    hashed = by_hash.get(_hash(pod.namespace, pod.name)) if pod.namespace is not None else None
-    interface = hashed or by_address.get(_address(pod.ip) or "")
+    for namespace in spaces if pod.namespace is None else (pod.namespace,):
+        interface = by_hash.get(_hash(namespace, pod.name))
+        if interface is not None:
+            return replace(pod, namespace=namespace, interface=interface)
+    interface = by_address.get(_address(pod.ip) or "")
     return pod if interface is None else replace(pod, interface=interface)
+
+
+def _namespaces(state: NodeState) -> set[str]:
+    """Namespaces to try for pods whose listing does not tell theirs."""
+    profiles = (_PROFILE.fullmatch(key.chain) for key in state.chains())
+    named = {pod.namespace for pod in state.pods if pod.namespace}
+    return {"default", "kube-system", *named, *(match[1] for match in profiles if match)}
 
 
 def _interfaces(state: NodeState) -> Iterable[str]:
