@@ -52,7 +52,8 @@ def _file_line(each: SourceFile) -> str:
     lines = plural(each.lines, "line")
     bad = f", {plural(len(each.problems), 'problem')}" if each.problems else ""
     note = f" ({printable(each.note)})" if each.note else ""
-    return f"  {printable(each.file)}: {printable(each.kind or 'not recognised')}, {lines}{bad}{note}"
+    kind = printable(each.kind or ("not read" if each.note else "not recognised"))
+    return f"  {printable(each.file)}: {kind}, {lines}{bad}{note}"
 
 
 def _section(title: str, lines: list[str]) -> Iterator[str]:

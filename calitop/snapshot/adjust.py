@@ -83,6 +83,9 @@ def apply_hint(fragment: Fragment, hint: Hint) -> Fragment:
             for each in fragment.bpf
         )
         fragment = replace(fragment, bpf=found)
+    if fragment.pods and hint.namespace:
+        pods = tuple(replace(pod, namespace=pod.namespace or hint.namespace) for pod in fragment.pods)
+        fragment = replace(fragment, pods=pods)
     return _cut(fragment) if hint.cut else fragment
 
 
@@ -97,7 +100,10 @@ def _hinted_ruleset(ruleset: Ruleset, hint: Hint) -> Ruleset:
     if ruleset.backend == "native":
         return ruleset
     backend = ruleset.backend or (hint.backend if hint.told else None)
-    return replace(ruleset, family=ruleset.family or hint.family, backend=backend)
+    tables = ruleset.tables
+    if hint.told and hint.table and ruleset.table(hint.table) is None:
+        tables = tuple(replace(each, name=each.name or hint.table) for each in tables)
+    return replace(ruleset, family=ruleset.family or hint.family, backend=backend, tables=tables)
 
 
 def _hinted_ip_rule(rule: IpRule) -> IpRule:

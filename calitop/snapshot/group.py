@@ -10,6 +10,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 
+from calitop.model.node import SourceFile
 from calitop.snapshot.manifest import Manifest
 from calitop.snapshot.naming import name_from_folders, without_sections
 from calitop.snapshot.reading import ReadFile, missing_file, with_manifest
@@ -17,6 +18,7 @@ from calitop.snapshot.recognise import Reading, is_about_a_node
 
 Folder = tuple[str, ...]
 HOST_FILE = "hostname"
+_UNUSED = "not used: a folder below it is the snapshot"
 
 
 @dataclass(eq=False)
@@ -28,6 +30,8 @@ class Group:
     files: list[ReadFile]
     above: list[ReadFile] = field(default_factory=list)
     """From folders above it, nearest first."""
+    unused: list[SourceFile] = field(default_factory=list)
+    """Facts in folders above it that cannot be told to be this node's."""
     host: str | None = None
     """Of a transcript of several hosts, the one meant."""
 
@@ -114,7 +118,7 @@ def _groups(merged: dict[Folder, list[ReadFile]]) -> list[Group]:
     deepest = [root for root in telling if not any(_is_below(other, root) for other in telling)]
     groups = [Group(root, merged[root]) for root in sorted(deepest)]
     for each in groups:
-        each.above = _files_above(each, groups, merged)
+        each.above, each.unused = _files_above(each, groups, merged)
     return groups
 
 
@@ -124,16 +128,20 @@ def _is_below(one: Folder, other: Folder) -> bool:
 
 def _files_above(
     this: Group, groups: Sequence[Group], merged: dict[Folder, list[ReadFile]]
-) -> list[ReadFile]:
-    out = []
+) -> tuple[list[ReadFile], list[SourceFile]]:
+    out: list[ReadFile] = []
+    unused: list[SourceFile] = []
     for depth in range(len(this.root) - 1, -1, -1):
         folder = this.root[:depth]
         below = [each for each in groups if _is_below(each.root, folder)]
         one_node = len({name_from_folders(each.root) for each in below}) == 1
         for read in merged.get(folder, ()):
+            seen = _from_above(read, len(this.root) - depth)
             if _applies_below(read, one_node):
-                out.append(_from_above(read, len(this.root) - depth))
-    return out
+                out.append(seen)
+            elif read.is_about_a_node:
+                unused += [replace(told, note=_UNUSED) for told in seen.told]
+    return out, unused
 
 
 def _applies_below(read: ReadFile, one_node: bool) -> bool:
@@ -159,7 +167,7 @@ def _per_host(each: Group) -> list[Group]:
     only_transcripts = all(read.sessions for read in each.files if read.is_about_a_node)
     if len(hosts) < 2 or not only_transcripts:
         return [each]
-    return [Group(each.root, each.files, each.above, host) for host in hosts]
+    return [Group(each.root, each.files, each.above, each.unused, host) for host in hosts]
 
 
 def _tells(reading: Reading) -> bool:

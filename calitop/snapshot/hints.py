@@ -31,7 +31,9 @@ class Hint:
     family: Family | None = None
     backend: Backend | None = None
     table: str | None = None
-    """Routing table that the command was limited to."""
+    """Routing table, or table of iptables, that the command was limited to."""
+    namespace: str | None = None
+    """Of the pods that kubectl was asked for."""
     dev: str | None = None
     direction: str | None = None
     cut: bool = False
@@ -155,7 +157,10 @@ def _hint_of_words(words: list[str]) -> Hint:
         return _hint_of_ip(rest)
     if head == "tc":
         return _hint_of_tc(rest)
-    return Hint(topic=_plain_topic(head, rest), family="ipv6" if "-6" in rest and head == "route" else None)
+    topic = _plain_topic(head, rest)
+    if topic == "pods":
+        return Hint(topic=topic, namespace=_value_of(rest, "-n", "--namespace"))
+    return Hint(topic=topic, family="ipv6" if "-6" in rest and head == "route" else None)
 
 
 def _hint_of_iptables(saved: re.Match[str], rest: list[str]) -> Hint:
@@ -164,7 +169,19 @@ def _hint_of_iptables(saved: re.Match[str], rest: list[str]) -> Hint:
     if listing and not any(re.match(r"-\w*S|--list-rules", word) for word in rest):
         return Hint(family=family)
     backend: Backend | None = "nft" if saved[3] == "nft" else "legacy" if saved[3] == "legacy" else None
-    return Hint(topic="iptables", family=family, backend=backend)
+    table = _value_of(rest, "-t", "--table") or "filter" if listing else None
+    return Hint(topic="iptables", family=family, backend=backend, table=table)
+
+
+def _value_of(words: list[str], *options: str) -> str | None:
+    """The word after an option, or after its equals sign."""
+    for word, after in pairwise([*words, ""]):
+        if word in options:
+            return after or None
+        name, sign, value = word.partition("=")
+        if sign and name in options:
+            return value or None
+    return None
 
 
 def _plain_topic(head: str, rest: list[str]) -> str | None:

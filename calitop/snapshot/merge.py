@@ -16,6 +16,7 @@ from calitop.model.node import BpfAttachment, ConntrackEntry, IpSet, NodeState, 
 from calitop.snapshot.merge_rules import merge_rulesets, two_backends_warning
 
 Item = TypeVar("Item")
+Routed = TypeVar("Routed", Route, IpRule)
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,8 +43,8 @@ def merge(pieces: Iterable[Piece]) -> NodeState:
         kernel=_first(each.kernel for each in everything),
         rulesets=rulesets,
         links=_merge_links(everything),
-        routes=_by_part(whole, cut, lambda each: each.routes, _route_part, _without_line),
-        ip_rules=_by_part(whole, cut, lambda each: each.ip_rules, _family_part, _without_line),
+        routes=_by_family(_by_part(whole, cut, lambda each: each.routes, _route_part, _without_line)),
+        ip_rules=_by_family(_by_part(whole, cut, lambda each: each.ip_rules, _family_part, _without_line)),
         sets=_merge_sets([each.sets for each in everything if each.sets]),
         sysctls=_union([each.sysctls for each in everything if each.sysctls]),
         stats=_union([each.stats for each in everything if each.stats]),
@@ -83,6 +84,11 @@ def _by_part(
             seen.add(identity(item))
             out.append(item)
     return tuple(out)
+
+
+def _by_family(items: Iterable[Routed]) -> tuple[Routed, ...]:
+    """IPv4 first, whatever file was read first."""
+    return tuple(sorted(items, key=lambda item: item.family))
 
 
 def _route_part(route: Route) -> Hashable:

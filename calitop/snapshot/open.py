@@ -143,7 +143,7 @@ def _files(each: Group, given: PodList | None) -> tuple[SourceFile, ...]:
     own = [told for read in each.files for told in read.told]
     above = [told for read in each.above for told in read.told]
     more = [given.told] if given is not None and given.told is not None else []
-    return (*own, *above, *more)
+    return (*own, *above, *each.unused, *more)
 
 
 def _label(each: Group, path: str) -> str:

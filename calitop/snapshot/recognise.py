@@ -17,6 +17,8 @@ from calitop.snapshot.hints import NO_HINT, Hint, is_known_program
 _BINARY_HEAD = 4096
 _FENCE = "```"
 _SHOWN = 200
+_LEAST_SHARE = 5
+"""A format must understand one line in so many: prose that quotes a rule is prose."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -169,7 +171,8 @@ def _best(text: str, candidates: Iterable[tuple[Format, bool]]) -> tuple[Format,
             continue
         if bad * 2 <= nonblank and (seen or says_something(fragment)):
             return fmt, fragment
-        if seen and (best is None or bad < best[0]):
+        enough = (nonblank - bad) * _LEAST_SHARE >= nonblank
+        if seen and enough and (best is None or bad < best[0]):
             best = (bad, fmt, fragment)
     return (best[1], best[2]) if best else None
 
