@@ -1,10 +1,11 @@
-"""The lab's command line: `python -m lab up`, `down`, `fault NAME`, `heal`, `list`, `ping`, `capture`."""
+"""The lab's command line: `python3 -m lab up`, `down`, `fault NAME`, `heal`, `list`, `ping`, `capture`."""
 
 from __future__ import annotations
 
 import argparse
 import sys
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from lab import capture, ping, topology
@@ -65,7 +66,7 @@ def _up(arguments: argparse.Namespace) -> None:
     lab = Lab(arguments.name)
     fault = BY_NAME.get(arguments.fault)
     kube = fault.kube if fault else arguments.kube
-    settings = Settings(arguments.backend, kube, arguments.fault)
+    settings = Settings(arguments.backend, kube, arguments.fault, home=arguments.kube)
     lab.up(settings, fault.plans() if fault else healthy(kube))
     print(f"the lab is up: backend {settings.backend}, kube-proxy {kube}, fault {settings.fault or 'none'}")
     print(_how_to_look(lab))
@@ -76,11 +77,11 @@ def _how_to_look(lab: Lab) -> str:
     commands = {
         f"calitop --netns {node}": f"look at work2 (work1: {lab.namespace('work1')})",
         f"ip netns exec {node} route -n": "what the node itself prints",
-        f"python -m lab ping {CILIUM2.ip} {CALICO1.ip}": "from a Cilium pod of work2 to a Calico pod of work1",
-        "python -m lab list": "what can be broken: `fault NAME` breaks it, `heal` mends it",
+        f"python3 -m lab ping {CILIUM2.ip} {CALICO1.ip}": "a Cilium pod of work2 pings a Calico pod of work1",
+        "python3 -m lab list": "what can be broken: `fault NAME` breaks it, `heal` mends it",
         "make lab-down": "take it all away",
     }
-    return "\n".join(f"  {words:<44}{what}" for words, what in commands.items())
+    return "\n".join(f"  {words:<46}{what}" for words, what in commands.items())
 
 
 def _down(arguments: argparse.Namespace) -> None:
@@ -99,7 +100,7 @@ def _running(arguments: argparse.Namespace) -> tuple[Lab, Settings]:
 def _fault(arguments: argparse.Namespace) -> None:
     lab, settings = _running(arguments)
     fault = BY_NAME[arguments.fault]
-    lab.load(Settings(settings.backend, fault.kube, fault.name), fault.plans())
+    lab.load(replace(settings, kube=fault.kube, fault=fault.name, lasting=False), fault.plans())
     print(f"{fault.name}: {fault.says}")
     print(f"five pings from {fault.source.ip} to {fault.destination.ip}: {fault.replies} replies")
     print(fault.moves)
@@ -107,7 +108,8 @@ def _fault(arguments: argparse.Namespace) -> None:
 
 def _heal(arguments: argparse.Namespace) -> None:
     lab, settings = _running(arguments)
-    lab.load(Settings(settings.backend, settings.kube), healthy(settings.kube))
+    healed = Settings(settings.backend, settings.home, home=settings.home)
+    lab.load(healed, healthy(healed.kube))
     print("the lab is healthy")
 
 

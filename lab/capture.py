@@ -16,7 +16,7 @@ from lab.topology import Node, Pod
 AS_NODE = 'hostname "$1"; shift; exec "$@"'
 CALITOP = "import sys; from calitop.cli.main import main; sys.exit(main())"
 ORIGIN = """\
-Two nodes between Calico and Cilium, saved before and after pings by `python -m lab capture`.
+Two nodes between Calico and Cilium, saved before and after pings by `python3 -m lab capture`.
 
 Taken from the lab (docs/lab.md): real kernel objects, rules and packets in network namespaces.
 Backend {backend}, kube-proxy in {kube} style, fault: {fault}.

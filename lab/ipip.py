@@ -21,6 +21,8 @@ import struct
 import sys
 from pathlib import Path
 
+from lab.helper import is_own
+
 TUNSETIFF = 0x400454CA
 IFF_TUN, IFF_NO_PI = 0x0001, 0x1000
 ETH_P_ALL = 0x0003
@@ -101,12 +103,11 @@ def run(device: str, namespace: str) -> None:
     tun, tap = open_tun(device), open_tap(device)
     outer = socket.socket(socket.AF_INET, socket.SOCK_RAW, IPPROTO_IPIP)
     outer.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 22)
-    own = Path("/proc/self/ns/net").stat().st_ino
     waiting = selectors.DefaultSelector()
     for file in (tun, tap, outer):
         waiting.register(file, selectors.EVENT_READ)
     print("ready", flush=True)
-    while _is_named(Path("/run/netns", namespace), own):
+    while is_own(namespace):
         for key, _ in waiting.select(CHECK_S):
             if key.fileobj is tap:
                 wrap(tap, outer, device)
@@ -115,13 +116,6 @@ def run(device: str, namespace: str) -> None:
             else:
                 # The same packet came by the tap; it is read here only to make room.
                 os.read(tun, LARGEST)
-
-
-def _is_named(name: Path, own: int) -> bool:
-    try:
-        return name.stat().st_ino == own
-    except FileNotFoundError:
-        return False
 
 
 if __name__ == "__main__":

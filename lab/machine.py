@@ -27,6 +27,8 @@ class Settings:
     backend: str = "nft"
     kube: KubeProxy = "ipvs"
     fault: str | None = None
+    home: KubeProxy = "ipvs"
+    """The style to heal to; a fault may need the other one."""
     lasting: bool = False
     """Whether something is in place that only building anew removes."""
 
@@ -94,9 +96,7 @@ class Lab:
             LabError: The lab is down, or the kernel refused something.
         """
         before = self.settings
-        if before is not None and (
-            before.lasting or replace(before, fault=None) != replace(settings, fault=None)
-        ):
+        if before is not None and (before.lasting or _ground(before) != _ground(settings)):
             self.up(settings, plans)
             return
         for plan in plans.values():
@@ -126,7 +126,7 @@ class Lab:
         if plan.conntrack_full:
             conntrack.fill(name)
         if plan.rewriting:
-            self._start([(plan.node.name, ["lab.rewrite", backend, plan.node.name, plan.kube])])
+            self._start([(plan.node.name, ["lab.rewrite", backend, plan.node.name, plan.kube, name])])
 
     def _start(self, helpers: list[tuple[str, list[str]]]) -> None:
         """Starts helper programs of the lab in nodes' namespaces, and waits until each is ready."""
@@ -164,6 +164,11 @@ class Lab:
             batch(f"netns del {name}" for name in left)
         for file in (self._state, self._log):
             file.unlink(missing_ok=True)
+
+
+def _ground(settings: Settings) -> tuple[str, str]:
+    """What a lab cannot change without being built anew."""
+    return settings.backend, settings.kube
 
 
 def require_root() -> None:
