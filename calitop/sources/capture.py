@@ -117,6 +117,12 @@ class Runner(Protocol):
         ...
 
 
+_PACKAGES: dict[str, str] = {
+    "nft": "iptables",
+    "legacy": "iptables, or python-iptables beside calitop (pip install 'calitop[iptables]')",
+}
+
+
 def _save(family: str, backend: Backend, need: Need) -> Capture:
     program = f"{family}tables-{backend}-save"
     generic = f"{family}tables-save"
@@ -127,7 +133,7 @@ def _save(family: str, backend: Backend, need: Need) -> Capture:
         command=(program, "-c"),
         part=Part.RULES,
         need=need,
-        package="iptables",
+        package=_PACKAGES[backend],
         alternatives=((f"xtables-{backend}-multi", generic), (generic,)),
     )
 

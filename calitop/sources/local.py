@@ -9,11 +9,12 @@ from __future__ import annotations
 import os
 import socket
 import subprocess
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from calitop.sources import capture
+from calitop.sources import capture, legacy_program
 from calitop.sources.answers import Asked, not_asked, not_installed
 from calitop.sources.capture import Capture, Captured
 from calitop.sources.look import Look, look
@@ -92,8 +93,19 @@ class LocalRunner:
         """The capture's program with its own arguments, or with others in their place."""
         program = self._programs.find(wanted)
         if program is None:
-            return not_installed(wanted)
+            return self._without_program(wanted)
         return self._spawn(wanted, (*program, *(arguments or wanted.command[1:])))
+
+    def _without_program(self, wanted: Capture) -> Captured:
+        """Legacy tables by python-iptables; of everything else, that the program is missing."""
+        if wanted.backend != "legacy" or wanted.family is None:
+            return not_installed(wanted)
+        tables = self._look.legacy[wanted.family]
+        words = (sys.executable, "-I", "-B", legacy_program.__file__, wanted.family, *tables)
+        answer = self._spawn(wanted, words)
+        if answer.status == legacy_program.NOT_INSTALLED:
+            return not_installed(wanted)
+        return replace(answer, command=f"{wanted.line}  # by python-iptables")
 
     def _spawn(self, wanted: Capture, words: tuple[str, ...]) -> Captured:
         asked = Asked()

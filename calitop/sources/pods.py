@@ -56,6 +56,8 @@ def with_interfaces(pods: Iterable[Pod], links: Iterable[str]) -> tuple[Pod, ...
     present = frozenset(links)
 
     def known(pod: Pod) -> Pod:
+        if pod.namespace is None:
+            return pod
         interface = interface_of_pod(pod.namespace, pod.name)
         return replace(pod, interface=interface) if pod.interface is None and interface in present else pod
 
