@@ -2,21 +2,127 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import os
+import sys
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from textual.app import App, SystemCommand
+from textual.binding import Binding
+from textual.screen import Screen
+
+from calitop.errors import CalitopError
+from tui.bindings import BY_ID
+from tui.commands import NodeProvider
+from tui.config import Config, config_path, load_config
+from tui.desk import Desk
+from tui.live import LiveFeed
+from tui.messages import SnapshotsReread, Told
+from tui.screens.explorer import Explorer
+from tui.themes import DEFAULTS, THEMES, theme_for
+from tui.wall import Clock
+from tui.watch import Watcher
+from widgets.signs import ASCII, UNICODE, Signs, signs_for
+
 if TYPE_CHECKING:
-    from calitop.snapshot.open import NodeMoments
+    from collections.abc import Iterable
+
+    from calitop.snapshot.moments import NodeMoments
     from calitop.sources.source import Source
+
+Reopen = Callable[[], "Sequence[NodeMoments]"]
+Save = Callable[[Path], object]
+
+
+class CalitopApp(App[None]):
+    """The explorer over one live node or over opened snapshots."""
+
+    TITLE = "calitop"
+    CSS_PATH = "calitop.tcss"
+    ENABLE_COMMAND_PALETTE = True
+    COMMANDS = App.COMMANDS | {NodeProvider}
+    COMMAND_PALETTE_BINDING = BY_ID["palette"].keys
+    BINDINGS = [Binding("ctrl+q", "quit", "quit", show=False, priority=True)]
+
+    def __init__(
+        self,
+        *,
+        source: Source | None = None,
+        snapshots: Sequence[NodeMoments] = (),
+        reopen: Reopen | None = None,
+        watch: Sequence[Path] = (),
+        save: Save | None = None,
+        interval_s: float = 1.0,
+        config: Config | None = None,
+        signs: Signs = UNICODE,
+        clock: Clock | None = None,
+        theme: str = THEMES[0].name,
+    ) -> None:
+        super().__init__()
+        self.config = config or Config()
+        self.chosen_keys: Mapping[str, str] = self.config.keys
+        feed = LiveFeed(source, signs, interval_s) if source is not None else None
+        desk = Desk(snapshots, signs) if feed is None else None
+        self.explorer = Explorer(desk=desk, feed=feed, signs=signs, clock=clock or Clock())
+        self.explorer.save = save
+        self.explorer.reread = self.read_again if reopen is not None else None
+        self._reopen = reopen
+        self._watcher = Watcher(watch, self.read_again) if watch and reopen is not None else None
+        for known in THEMES:
+            self.register_theme(known)
+        self.theme = self.config.theme if self.config.theme in self.available_themes else theme
+
+    def get_theme_variable_defaults(self) -> dict[str, str]:
+        """Our tokens for themes that do not have them."""
+        return dict(DEFAULTS)
+
+    def get_default_screen(self) -> Screen[None]:
+        """The explorer."""
+        return self.explorer
+
+    def on_mount(self) -> None:
+        """Keys and remarks of the configuration; begin to watch."""
+        self.set_keymap(dict(self.chosen_keys))
+        for remark in self._remarks():
+            self.explorer.tell(f"configuration: {remark}", is_failure=True)
+        if self._watcher is not None:
+            self._watcher.start()
+
+    def _remarks(self) -> list[str]:
+        theme = self.config.theme
+        unknown = theme is not None and theme not in self.available_themes
+        return [*self.config.remarks, *([f"[ui] theme {theme} is not known"] if unknown else [])]
+
+    def on_unmount(self) -> None:
+        """End the threads."""
+        if self._watcher is not None:
+            self._watcher.stop()
+        if self.explorer.feed is not None:
+            self.explorer.feed.stop()
+
+    def read_again(self) -> None:
+        """Open the snapshots anew; may be called in any thread but the event loop's."""
+        if self._reopen is None:
+            return
+        try:
+            self.explorer.post_message(SnapshotsReread(self._reopen()))
+        except CalitopError as error:
+            self.explorer.post_message(Told(str(error), is_failure=True))
+
+    def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
+        """The commands of the palette that belong to no pane."""
+        yield SystemCommand("Theme", "Dark, light, high contrast, or sixteen colours", self.search_themes)
+        yield SystemCommand("Quit", "Leave calitop", self.action_quit)
 
 
 def run(
     *,
     source: Source | None = None,
     snapshots: Sequence[NodeMoments] = (),
-    reopen: Callable[[], Sequence[NodeMoments]] | None = None,
+    reopen: Reopen | None = None,
     watch: Sequence[Path] = (),
+    save: Save | None = None,
     interval_s: float | None = None,
 ) -> int:
     """Run the explorer until the operator leaves it.
@@ -26,9 +132,32 @@ def run(
         snapshots: Nodes with their moments, already opened.
         reopen: Reads the same snapshots again; called in a thread when a watched path changes.
         watch: Files and folders the snapshots came from.
+        save: Collects the live node and writes it to that path; called in a thread, may raise
+            CalitopError or OSError.
         interval_s: Seconds between polls; None for the configured or the usual 1 s.
 
     Returns:
-        Exit status of the command: 0, or 2 when the configuration file cannot be used.
+        Exit status of the command.
+
+    Raises:
+        BadConfig: The configuration file cannot be used.
     """
-    raise NotImplementedError
+    config = load_config(config_path(os.environ))
+    app = CalitopApp(
+        source=source,
+        snapshots=snapshots,
+        reopen=reopen,
+        watch=watch,
+        save=save,
+        interval_s=interval_s or config.interval_s or 1.0,
+        config=config,
+        signs=_signs(config),
+        theme=theme_for(os.environ),
+    )
+    app.run()
+    return app.return_code or 0
+
+
+def _signs(config: Config) -> Signs:
+    chosen = {"ascii": ASCII, "unicode": UNICODE}.get(config.signs)
+    return chosen or signs_for(os.environ, sys.stdout.encoding or "")

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from textual.binding import Binding
+from textual.binding import Binding, BindingType
 
 PANES = ("routes", "links", "chains", "detail")
 
@@ -61,7 +61,7 @@ KEYS = (
         "enter",
         "enter",
         "jump",
-        "Jump: route to its interface, interface to its cali-fw and cali-tw chains in turn, rule to its target chain.",
+        "Jump: route to interface, interface to its cali-fw and cali-tw chains in turn, rule to its chain.",
         "Jumping",
         PANES,
     ),
@@ -93,9 +93,7 @@ KEYS = (
     Key("slower", "minus", "slower", "slower", "Poll slower.", "Counting"),
     Key("poll_now", "r", "poll_now", "poll now", "Poll now; a snapshot is read again.", "Counting"),
     Key("compare", "d", "compare", "compare", "Choose which moment to count from.", "Counting"),
-    Key(
-        "open_below", "o", "open_below", "open all", "Expand or collapse all below.", "Showing", ("chains",)
-    ),
+    Key("open_below", "o", "open_below", "open all", "Expand or collapse all below.", "Showing", ("chains",)),
     Key(
         "arrangement",
         "v",
@@ -144,7 +142,7 @@ _GLYPHS = {
 }
 
 
-def bindings() -> list[Binding]:
+def bindings() -> list[BindingType]:
     """The table as bindings of the explorer screen."""
     return [Binding(key.keys, key.action, key.label, id=key.id, tooltip=key.help, show=False) for key in KEYS]
 

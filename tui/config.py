@@ -1,12 +1,12 @@
 """The operator's settings: `$XDG_CONFIG_HOME/calitop/config.toml`, usually under ~/.config.
 
-    [keys]
-    pause = "p"
+[keys]
+pause = "p"
 
-    [ui]
-    theme = "calitop-light"
-    interval = 2.0
-    signs = "ascii"
+[ui]
+theme = "calitop-light"
+interval = 2.0
+signs = "ascii"
 """
 
 from __future__ import annotations
@@ -14,16 +14,14 @@ from __future__ import annotations
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 from calitop.errors import CalitopError
 from tui.bindings import unknown_ids
 
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
+toml = import_module("tomllib" if sys.version_info >= (3, 11) else "tomli")
 
 SIGNS = ("auto", "unicode", "ascii")
 _UI = ("theme", "interval", "signs")
@@ -50,7 +48,9 @@ class Config:
 
 def config_path(environment: Mapping[str, str]) -> Path:
     """Where the configuration file would be."""
-    base = environment.get("XDG_CONFIG_HOME") or str(Path(environment.get("HOME") or "~").expanduser() / ".config")
+    base = environment.get("XDG_CONFIG_HOME") or str(
+        Path(environment.get("HOME") or "~").expanduser() / ".config"
+    )
     return Path(base) / "calitop" / "config.toml"
 
 
@@ -67,8 +67,8 @@ def load_config(path: Path) -> Config:
     except (OSError, UnicodeDecodeError) as error:
         raise BadConfig(f"cannot read '{path}': {error}", "mend it or move it away") from error
     try:
-        return _config(tomllib.loads(text))
-    except (tomllib.TOMLDecodeError, ValueError) as error:
+        return _config(toml.loads(text))
+    except ValueError as error:
         raise BadConfig(f"cannot use '{path}': {error}", "mend it or move it away") from error
 
 
@@ -76,7 +76,7 @@ def _config(read: Mapping[str, Any]) -> Config:
     keys, ui = _section(read, "keys"), _section(read, "ui")
     for name, key in keys.items():
         if not isinstance(key, str):
-            raise ValueError(f"[keys] {name} must be a text like \"space\" or \"ctrl+s\"")
+            raise ValueError(f'[keys] {name} must be a text like "space" or "ctrl+s"')
     remarks = [f"[{name}] is no section" for name in read if name not in ("keys", "ui")]
     remarks += [f"[keys] {name} is no key of calitop" for name in unknown_ids(keys)]
     remarks += [f"[ui] {name} is no setting" for name in ui if name not in _UI]

@@ -13,7 +13,7 @@ from widgets.signs import Signs
 from widgets.status_line import Status
 
 if TYPE_CHECKING:
-    from calitop.snapshot.open import NodeMoments
+    from calitop.snapshot.moments import NodeMoments
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,6 @@ class Desk:
         self.signs = signs
         self.choice = self._first_choice(0)
         self._preparer = Preparer(signs, live=False)
-        self._generation = 0
 
     def _first_choice(self, node: int) -> Choice:
         last = len(self.snapshots[node].moments) - 1
@@ -85,8 +84,7 @@ class Desk:
         state = moments[choice.moment]
         baseline = choice.baseline
         counts = None if baseline is None or baseline > choice.moment else compare(moments[baseline], state)
-        self._generation += 1
-        return self._preparer.prepare(state, counts, self._generation, self._status(choice, state))
+        return self._preparer.prepare(state, counts, self._status(choice, state))
 
     def _status(self, choice: Choice, state: NodeState) -> Status:
         baseline = choice.baseline
@@ -95,21 +93,23 @@ class Desk:
             live=False,
             backends=backends_of(state),
             moment=self._moment_words(choice, state),
-            baseline="none" if baseline is None else moment_words(baseline, self.moments[baseline]),
+            baseline="none" if baseline is None else self.moment_words(baseline),
             problems=problem_count(state),
             warnings=len(state.warnings),
         )
+
+    def moment_words(self, number: int) -> str:
+        """A moment of the chosen node by its number from 1, its label and its time."""
+        labels = self.snapshots[self.choice.node].labels
+        label = labels[number] if number < len(labels) else ""
+        words = (f"moment {number + 1}", label, clock_words(self.moments[number].captured_at))
+        return " ".join(word for word in words if word)
 
     def _moment_words(self, choice: Choice, state: NodeState) -> str:
         words = f"moment {choice.moment + 1} of {len(self.moments)}" if len(self.moments) > 1 else ""
         if len(self.snapshots) > 1:
             words = f"node {choice.node + 1} of {len(self.snapshots)} " + words
         return " ".join(word for word in (words.strip(), clock_words(state.captured_at)) if word)
-
-
-def moment_words(number: int, state: NodeState) -> str:
-    """A moment by its number from 1 and its time."""
-    return f"moment {number + 1} {clock_words(state.captured_at)}".rstrip()
 
 
 def clock_words(captured_at: str | None) -> str:

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from widgets.view import Subject
+from calitop.model.node import Pod
+from calitop.search import Hit, search
+from widgets.view import ChainId, LinkId, RuleId, Subject, View, route_id
 
 
 @dataclass
@@ -37,3 +39,28 @@ class Finder:
         if not self.words.strip():
             return ""
         return f"{self.at + 1} of {len(self.places)}" if self.places else "nothing found"
+
+
+def find(view: View, words: str) -> list[Subject]:
+    """Places in rules, routes, interfaces and pods that hold the words; for a thread."""
+    places = (_place(view, hit) for hit in search(view.state, view.index, words))
+    return list(dict.fromkeys(place for place in places if place is not None))
+
+
+def _place(view: View, hit: Hit) -> Subject | None:
+    if hit.route is not None:
+        return route_id(hit.route)
+    if hit.link is not None:
+        return LinkId(hit.link.name)
+    if hit.pod is not None:
+        return _pod_place(view, hit.pod)
+    if hit.key is None:
+        return None
+    return ChainId(hit.key) if hit.rule_index is None else RuleId(hit.key, hit.rule_index)
+
+
+def _pod_place(view: View, pod: Pod) -> Subject | None:
+    """A pod is found where this node knows it: at its interface, else at the route to its address."""
+    if pod.interface is not None and view.state.link(pod.interface) is not None:
+        return LinkId(pod.interface)
+    return next((route_id(route) for route in view.state.routes if route.dst == pod.ip), None)

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Hashable, Iterable
 from dataclasses import dataclass, field
 
-from calitop.formats.spec import spec
+from calitop.cni.rule_index import interface_matches
 from calitop.model.network import Route
 from calitop.model.rules import ChainKey
-from calitop.model.spec import Interface
 from widgets.view import ChainId, LinkId, RouteId, RuleId, Subject, View, route_id
 from widgets.virtual_rows import Light
 
@@ -34,7 +33,7 @@ def related_to(view: View, subject: Subject | None, route: Route | None) -> Rela
     """What belongs to the selected thing in the other panes."""
     related = Related()
     if isinstance(subject, RouteId) and route is not None:
-        for name in _interfaces_of_route(view, route):
+        for name in interfaces_of_route(route):
             related.links.add(LinkId(name))
             related.chains |= _chains_for(view, name)
     elif isinstance(subject, LinkId):
@@ -47,10 +46,10 @@ def related_to(view: View, subject: Subject | None, route: Route | None) -> Rela
     return related
 
 
-def _interfaces_of_route(view: View, route: Route) -> list[str]:
-    name = view.index.interface_of_route(route)
-    names = [name] if name else []
-    return list(dict.fromkeys([*names, *(hop.dev for hop in route.nexthops if hop.dev)]))
+def interfaces_of_route(route: Route) -> list[str]:
+    """Interfaces that the route leaves by; several for a multipath route."""
+    names = (route.dev, *(hop.dev for hop in route.nexthops))
+    return list(dict.fromkeys(name for name in names if name))
 
 
 def _routes_of(view: View, interface: str) -> set[Hashable]:
@@ -65,7 +64,7 @@ def _chains_for(view: View, interface: str) -> set[Hashable]:
 
 
 def _interfaces_of_place(view: View, place: RuleId | ChainId) -> Iterable[str]:
-    targets = targets_of_rule(view, place) if isinstance(place, RuleId) else []
+    targets = targets_of_rule(view, place) if isinstance(place, RuleId) else ()
     for key in (*targets, place.key):
         name = view.index.interface_of_chain(key)
         if name is not None:
@@ -75,20 +74,15 @@ def _interfaces_of_place(view: View, place: RuleId | ChainId) -> Iterable[str]:
 
 def _matched_by(view: View, place: RuleId) -> list[str]:
     rule = view.rule(place)
-    if rule is None:
-        return []
-    patterns = [name for match in spec(rule).find(Interface) if not match.negated for name in match.names]
-    return [link.name for link in view.state.links if any(name.fits(link.name) for name in patterns)]
+    tests = [] if rule is None else [test for test in interface_matches(rule) if not test.negated]
+    return [link.name for link in view.state.links if any(test.matches(link.name) for test in tests)]
 
 
-def targets_of_rule(view: View, place: RuleId) -> list[ChainKey]:
+def targets_of_rule(view: View, place: RuleId) -> tuple[ChainKey, ...]:
     """Chains that a rule leads to, in its order."""
-    rule = view.rule(place)
-    if rule is None:
-        return []
-    names = rule.targets or ((rule.target,) if rule.target else ())
-    keys = [ChainKey(place.key.family, place.key.backend, place.key.table, name) for name in names]
-    return [key for key in keys if key in view.chains]
+    if place.at is None:
+        return ()
+    return view.index.rules.targets(place.key).get(place.at, ())
 
 
 def _above(view: View, lit: Iterable[Hashable]) -> set[Hashable]:
@@ -111,13 +105,8 @@ def _above(view: View, lit: Iterable[Hashable]) -> set[Hashable]:
 
 
 def places_of_interface(view: View, interface: str) -> list[Subject]:
-    """Where enter leads from an interface, in turn: its from- and to-workload chains, or the rules that match it."""
-    chains = sorted(view.index.chains_of_interface(interface), key=_direction)
+    """Where enter leads from an interface, in turn: its own chains, or the rules that match it."""
+    chains = view.index.chains_of_interface(interface)
     if chains:
         return [ChainId(key) for key in chains]
     return [RuleId(ref.key, ref.index) for ref in view.index.rules_for_interface(interface)]
-
-
-def _direction(key: ChainKey) -> int:
-    order = ("cali-fw-", "cali-tw-")
-    return next((place for place, prefix in enumerate(order) if key.chain.startswith(prefix)), len(order))

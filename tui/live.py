@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from textual.message import Message
+
 from calitop.model.rules import TableKey
 from calitop.poller import Poll, Poller
 from calitop.sources.source import Source
-from textual.message import Message
-
 from tui.messages import PollCompleted
-from tui.shown import Preparer, backends_of, problem_count
+from tui.shown import Preparer, Shown, backends_of, problem_count
 from widgets.signs import Signs
 from widgets.status_line import Status
 
@@ -42,7 +42,7 @@ class LiveFeed:
         if self._post is not None:
             self._post(PollCompleted(self._shown(poll)))
 
-    def _shown(self, poll: Poll):  # noqa
+    def _shown(self, poll: Poll) -> Shown:
         status = Status(
             node=poll.state.name or self.source.name,
             live=True,
@@ -53,6 +53,4 @@ class LiveFeed:
             warnings=len(poll.state.warnings),
             failure=poll.failure or "",
         )
-        return self._preparer.prepare(
-            poll.state, poll.counts, poll.generation, status, poll.at, poll.baseline_at
-        )
+        return self._preparer.prepare(poll.state, poll.counts, status, poll.at, poll.baseline_at, poll.index)

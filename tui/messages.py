@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 from textual.message import Message
 
 from tui.shown import Shown
+from widgets.view import Subject
 
 if TYPE_CHECKING:
-    from calitop.snapshot.open import NodeMoments
+    from calitop.snapshot.moments import NodeMoments
 
 
 class PollCompleted(Message):
@@ -35,6 +36,19 @@ class SnapshotsReread(Message):
     def can_replace(self, message: Message) -> bool:
         """Only the newest reading matters."""
         return isinstance(message, SnapshotsReread)
+
+
+class SearchDone(Message):
+    """A search ended; the words tell whether it is still the one asked for."""
+
+    def __init__(self, words: str, places: Sequence[Subject]) -> None:
+        super().__init__()
+        self.words = words
+        self.places = places
+
+    def can_replace(self, message: Message) -> bool:
+        """Only the newest search matters."""
+        return isinstance(message, SearchDone)
 
 
 class Told(Message):

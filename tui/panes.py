@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from calitop.model.network import Route
 from tui.history import Place
 from tui.shown import Shown
-from widgets.chain_tree import ChainTree, row_place
+from widgets.chain_tree import ChainTree
+from widgets.chain_words import row_place
 from widgets.detail import Detail
 from widgets.link_table import LinkTable
 from widgets.route_table import RouteTable
@@ -15,6 +16,7 @@ from widgets.view import ChainId, LinkId, RouteId, RuleId, Subject
 from widgets.virtual_rows import Light, VirtualRows
 
 MAIN = ("routes", "links", "chains")
+ALL = (*MAIN, "detail")
 
 
 @dataclass
@@ -28,11 +30,13 @@ class Panes:
     active: str = "routes"
 
     def __getitem__(self, name: str) -> VirtualRows:
-        return {"routes": self.routes, "links": self.links, "chains": self.chains, "detail": self.detail}[name]
+        return {"routes": self.routes, "links": self.links, "chains": self.chains, "detail": self.detail}[
+            name
+        ]
 
     def name_of(self, pane: VirtualRows) -> str:
         """Name of a pane."""
-        return next(name for name in (*MAIN, "detail") if self[name] is pane)
+        return next(name for name in ALL if self[name] is pane)
 
     def activate(self, name: str) -> None:
         """Make a main pane the one that is shown where only one fits."""
@@ -72,7 +76,9 @@ class Panes:
 
     def place(self) -> Place:
         """Where the cursor is, for going back."""
-        return Place(self.active, self[self.active].current_id())
+        chains = self.chains
+        row_id = chains.current_path() if self.active == "chains" else self[self.active].current_id()
+        return Place(self.active, row_id)
 
     def go(self, subject: Subject) -> bool:
         """Put the cursor on something; False where it is not shown."""
@@ -89,17 +95,18 @@ class Panes:
         return found
 
     def _reveal(self, subject: ChainId | RuleId) -> bool:
-        return self.chains.reveal(subject.key, subject.index if isinstance(subject, RuleId) else None)
+        return self.chains.reveal(subject.key, subject.at if isinstance(subject, RuleId) else None)
 
     def return_to(self, place: Place) -> None:
         """Put the cursor back where it was."""
-        pane = self[place.pane]
         self.activate(place.pane)
-        if place.row_id is None:
+        if place.pane == "chains":
+            if isinstance(place.row_id, tuple):
+                self.chains.return_to(place.row_id)
             return
-        line = self.chains.find_row(place.row_id) if place.pane == "chains" else pane.line_of(place.row_id)
+        line = self[place.pane].line_of(place.row_id)
         if line is not None:
-            pane.move_to(line)
+            self[place.pane].move_to(line)
 
     def light_up(self, lights: dict[str, Light]) -> None:
         """Light the other panes and bring the first lit interface and route into view."""

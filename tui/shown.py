@@ -15,7 +15,7 @@ from widgets.link_table import LinkRows, Traffic, drops_of
 from widgets.route_table import RouteRows
 from widgets.signs import Signs
 from widgets.status_line import Status
-from widgets.view import View, view_of
+from widgets.view import View, hits_of
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,7 +27,6 @@ class Shown:
     links: LinkRows
     traffic: dict[str, Traffic]
     outlines: Mapping[Arrangement, Outline]
-    generation: int
     status: Status
     read_at: float | None = None
     """Monotonic clock, seconds, of the poll; None offline."""
@@ -47,36 +46,38 @@ class Preparer:
         self,
         state: NodeState,
         counts: Counts | None,
-        generation: int,
         status: Status,
         read_at: float | None = None,
         baseline_at: float | None = None,
+        index: NodeIndex | None = None,
     ) -> Shown:
-        """The node made ready; called in a thread."""
+        """The node made ready; called in a thread. `index` where somebody has made it already."""
         last = self.last
-        same_state = last is not None and last.view.state is state
-        index = last.view.index if last is not None and same_state else NodeIndex(state)
-        view = view_of(state, index, counts, live=self.live)
-        outlines = self._outlines(view, generation)
-        routes = last.routes if last is not None and same_state else self._routes(view)
+        if index is None:
+            index = NodeIndex(state, None if last is None else last.view.index).prepare()
+        view = View(state, index, counts, self.live, hits_of(counts))
+        outlines = self._outlines(view)
+        routes = self._routes(view)
         links = LinkRows(view, self.signs)
         traffic = traffic_of(view)
         links.traffic = traffic
         _ = links.columns
-        self.last = Shown(
-            view, routes, links, traffic, outlines, generation, status, read_at, baseline_at
-        )
+        self.last = Shown(view, routes, links, traffic, outlines, status, read_at, baseline_at)
         return self.last
 
     def _routes(self, view: View) -> RouteRows:
+        """Rows of the routes; the former ones while neither routes nor what they lead to changed."""
+        if self.last is not None:
+            had, now = self.last.view.state, view.state
+            if had is now or (had.routes == now.routes and had.pods == now.pods):
+                return self.last.routes
         rows = RouteRows(view.state.routes, view.index, self.signs)
-        if self.last is not None and self.last.routes.routes == rows.routes:
-            return self.last.routes
         _ = rows.columns
         return rows
 
-    def _outlines(self, view: View, generation: int) -> Mapping[Arrangement, Outline]:
-        if self.last is not None and self.last.generation == generation:
+    def _outlines(self, view: View) -> Mapping[Arrangement, Outline]:
+        """Trees of the rules; the former ones, with what is open in them, while the rules are the same."""
+        if self.last is not None and self.last.view.index.rules is view.index.rules:
             return self.last.outlines
         return {
             "hook": Outline(view.state, "hook", view.index),

@@ -25,8 +25,8 @@ class Detail(VirtualRows):
 
     HEAD_LINES = 1
 
-    def __init__(self, *, signs: Signs = UNICODE, id: str | None = None) -> None:
-        super().__init__(signs=signs, id=id)
+    def __init__(self, *, signs: Signs = UNICODE, css_id: str | None = None) -> None:
+        super().__init__(signs=signs, css_id=css_id)
         self.empty_because = ""
         self._headline = ""
         self._subject: Subject | None = None

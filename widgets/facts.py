@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
+from calitop.cni.rule_index import RuleRef
 from calitop.formats.spec import spec
 from calitop.model.network import Link, Route
 from calitop.model.rules import Chain, ChainKey, Rule
 from widgets import numbers
 from widgets.signs import Signs
 from widgets.view import ChainId, Figures, LinkId, RouteId, RuleId, Subject, View, route_id
-from widgets.wording import is_loud, owner_look, route_devices, route_way
+from widgets.wording import is_loud, owner_look, pod_words, route_devices, route_way
 
 WIDE = 30
 """Cells for a number that has all the room it needs."""
@@ -42,11 +43,11 @@ def headline(view: View, subject: Subject) -> str:
         return f"route {subject.dst}"
     if isinstance(subject, LinkId):
         pod = view.index.pod_of_interface(subject.link)
-        return f"interface {subject.link}" + (f"  pod {pod.namespace}/{pod.name}" if pod else "")
+        return f"interface {subject.link}" + (f"  pod {pod_words(pod)}" if pod else "")
     words = view.index.role_of_chain(subject.key).words
     place = chain_words(subject.key)
     if isinstance(subject, RuleId):
-        place += " policy" if subject.index is None else f" rule {_number(view, subject)}"
+        place += " policy" if subject.at is None else f" rule {_number(view, subject)}"
     return place + (f"  {words}" if words else "")
 
 
@@ -68,7 +69,8 @@ def no_way_words(route: Route) -> str | None:
     if route.type in _NO_WAY:
         return f"{route.dst} is {route.type}: {_NO_WAY[route.type]}"
     if route.types:
-        return f"{route.dst} is {' or '.join(route.types)}: no interface is asked; the source does not tell which"
+        kinds = " or ".join(route.types)
+        return f"{route.dst} is {kinds}, the source does not tell which: no interface is asked"
     return f"{route.dst} names no interface"
 
 
@@ -104,7 +106,9 @@ def _route_facts(view: View, route: Route) -> Iterator[Fact]:
         yield Fact(said, "deny")
     for hop in route.nexthops:
         weight = "" if hop.weight is None else f"  weight {hop.weight}"
-        yield Fact(f"way  {hop.gateway or 'on link'}  dev {hop.dev or '?'}{weight}  {' '.join(hop.flags)}".rstrip())
+        yield Fact(
+            f"way  {hop.gateway or 'on link'}  dev {hop.dev or '?'}{weight}  {' '.join(hop.flags)}".rstrip()
+        )
     if owner := view.index.owner_of_route(route):
         yield Fact(f"owner {owner}", owner_look(owner))
     interface = view.index.interface_of_route(route)
@@ -117,7 +121,7 @@ def _route_facts(view: View, route: Route) -> Iterator[Fact]:
 def _pod_facts(view: View, interface: str) -> Iterator[Fact]:
     pod = view.index.pod_of_interface(interface)
     if pod is not None:
-        yield Fact(f"pod {pod.namespace}/{pod.name}" + (f"  {pod.ip}" if pod.ip else ""), "strong")
+        yield Fact(f"pod {pod_words(pod)}" + (f"  {pod.ip}" if pod.ip else ""), "strong")
 
 
 def _interface_chains(view: View, interface: str) -> Iterator[Fact]:
@@ -132,15 +136,15 @@ def _interface_chains(view: View, interface: str) -> Iterator[Fact]:
         yield from _places(view, rules, "matched by")
 
 
-def _places(view: View, refs: Iterable[tuple[ChainKey, int]], word: str) -> Iterator[Fact]:
-    for count, (key, index) in enumerate(refs):
+def _places(view: View, refs: Iterable[RuleRef], word: str) -> Iterator[Fact]:
+    for count, ref in enumerate(refs):
         if count == LISTED:
             yield Fact(f"{word} more rules than are listed here", "note")
             return
-        place = RuleId(key, index)
+        place = RuleId(ref.key, ref.index)
         rule = view.rule(place)
         verb = " (goto)" if rule is not None and rule.verb == "goto" else ""
-        yield Fact(f"{word} {chain_words(key)} rule {_number(view, place)}{verb}", "link", place)
+        yield Fact(f"{word} {chain_words(ref.key)} rule {_number(view, place)}{verb}", "link", place)
 
 
 def _link_facts(view: View, link: Link, signs: Signs) -> Iterator[Fact]:
@@ -191,7 +195,7 @@ def _rule_facts(view: View, place: RuleId, signs: Signs) -> Iterator[Fact]:
     chain, rule = view.chains.get(place.key), view.rule(place)
     if rule is not None:
         yield Fact(rule.text, "deny" if is_loud(rule) else "strong")
-    elif chain is not None and place.index is None:
+    elif chain is not None and place.at is None:
         yield Fact(f"policy {chain.policy or 'not told'}", "deny" if chain.policy == "DROP" else "strong")
     yield Fact(counter_words(view.figures(place), view, signs))
     yield from _reset_facts(view, place, rule)
@@ -269,9 +273,10 @@ def _chain_words(view: View, key: ChainKey, chain: Chain) -> str:
     said += [f"family {key.family}"] if key.family else []
     owner = view.index.owner_of_chain(key)
     said += [f"owner {owner}"] if owner else []
-    said += {False: ["rules are missing: the text was cut"], None: ["the text does not tell whether it is whole"]}.get(
-        chain.complete, []
-    )
+    said += {
+        False: ["rules are missing: the text was cut"],
+        None: ["the text does not tell whether it is whole"],
+    }.get(chain.complete, [])
     return ", ".join(said)
 
 

@@ -59,8 +59,8 @@ class KeyLine(Widget):
             super().__init__()
             self.key_id = key_id
 
-    def __init__(self, *, id: str | None = None) -> None:
-        super().__init__(id=id)
+    def __init__(self, *, css_id: str | None = None) -> None:
+        super().__init__(id=css_id)
         self._hints: Sequence[KeyHint] = ()
 
     def show_hints(self, hints: Sequence[KeyHint]) -> None:

@@ -119,8 +119,8 @@ def drops_of(counters: LinkCounters) -> int | None:
 class LinkTable(VirtualRows):
     """Pane of the interfaces."""
 
-    def __init__(self, *, signs: Signs = UNICODE, id: str | None = None) -> None:
-        super().__init__(signs=signs, id=id)
+    def __init__(self, *, signs: Signs = UNICODE, css_id: str | None = None) -> None:
+        super().__init__(signs=signs, css_id=css_id)
         self.content = LinkRows(None, signs)
 
     def show_content(self, content: LinkRows) -> None:

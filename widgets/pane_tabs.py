@@ -42,8 +42,8 @@ class PaneTabs(Widget):
             super().__init__()
             self.pane = pane
 
-    def __init__(self, *, id: str | None = None) -> None:
-        super().__init__(id=id)
+    def __init__(self, *, css_id: str | None = None) -> None:
+        super().__init__(id=css_id)
         self._tabs: Sequence[Tab] = ()
         self._active = ""
 

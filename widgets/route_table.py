@@ -10,7 +10,7 @@ from calitop.model.network import Route
 from widgets.columns import Column, Placed, fit
 from widgets.signs import UNICODE, Signs
 from widgets.text import cell
-from widgets.view import RouteId, View, route_id
+from widgets.view import RouteId, route_id
 from widgets.virtual_rows import Piece, VirtualRows
 from widgets.wording import owner_look, owner_sign, route_devices, route_way
 
@@ -90,8 +90,8 @@ def _table_order(route: Route) -> tuple[int, int]:
 class RouteTable(VirtualRows):
     """Pane of the routes."""
 
-    def __init__(self, *, signs: Signs = UNICODE, id: str | None = None) -> None:
-        super().__init__(signs=signs, id=id)
+    def __init__(self, *, signs: Signs = UNICODE, css_id: str | None = None) -> None:
+        super().__init__(signs=signs, css_id=css_id)
         self.content = RouteRows((), None, signs)
 
     def show_content(self, content: RouteRows) -> None:

@@ -77,7 +77,9 @@ def _freshness(status: Status) -> list[Part]:
         return []
     took = "" if status.took_s is None else f" in {status.took_s * 1000:.3g} ms"
     is_old = status.age_s > STALE_POLLS * (status.interval_s or 1.0)
-    return [Part(f"read {numbers.age(status.age_s)} ago{took}", 1 if is_old else 5, "alert" if is_old else "")]
+    return [
+        Part(f"read {numbers.age(status.age_s)} ago{took}", 1 if is_old else 5, "alert" if is_old else "")
+    ]
 
 
 def _wrongs(status: Status, signs: Signs) -> list[Part]:
@@ -120,8 +122,8 @@ class StatusLine(Widget):
     class FilesRequested(Message):
         """The operator clicked the line to see files, problems and warnings."""
 
-    def __init__(self, *, signs: Signs = UNICODE, id: str | None = None) -> None:
-        super().__init__(id=id)
+    def __init__(self, *, signs: Signs = UNICODE, css_id: str | None = None) -> None:
+        super().__init__(id=css_id)
         self.signs = signs
         self._parts: list[Part] = [Part("calitop", 0, "strong"), Part("reading" + signs.cut, 0)]
 

@@ -42,7 +42,7 @@ class RuleId(NamedTuple):
     """A rule by its place from 0 in its chain; None stands for the chain's policy."""
 
     key: ChainKey
-    index: int | None
+    at: int | None
 
 
 class Figures(NamedTuple):
@@ -81,24 +81,30 @@ class View:
 
     state: NodeState
     index: NodeIndex
-    chains: Mapping[ChainKey, Chain]
     counts: Counts | None
     """None while there is nothing to compare with: every difference is unknown."""
     live: bool
     """Rates per second exist only live."""
+    hits: frozenset[tuple[ChainKey, int | None]] = frozenset()
+    """Rules (policies: None) whose packets rose since the baseline."""
+
+    @property
+    def chains(self) -> Mapping[ChainKey, Chain]:
+        """Every chain by its key."""
+        return self.index.chains
 
     def rule(self, place: RuleId) -> Rule | None:
         """The rule at that place; None for a policy and for a place that is gone."""
         chain = self.chains.get(place.key)
-        if chain is None or place.index is None or not 0 <= place.index < len(chain.rules):
+        if chain is None or place.at is None or not 0 <= place.at < len(chain.rules):
             return None
-        return chain.rules[place.index]
+        return chain.rules[place.at]
 
     def figures(self, place: RuleId) -> Figures:
         """What the rule or policy has counted, as far as it is known."""
         if self.counts is not None:
             return _counted(self.counts, place)
-        holder = self.chains.get(place.key) if place.index is None else self.rule(place)
+        holder = self.chains.get(place.key) if place.at is None else self.rule(place)
         return UNKNOWN if holder is None else Figures(holder.packets, holder.bytes)
 
     def moved_in(self, key: ChainKey) -> int:
@@ -106,13 +112,14 @@ class View:
         return 0 if self.counts is None else self.counts.chain_moved(key)
 
 
-def view_of(state: NodeState, index: NodeIndex, counts: Counts | None, *, live: bool) -> View:
-    """A view with its chains looked up; slow for big rulesets, so not for the event loop."""
-    return View(state, index, state.chains(), counts, live)
+def hits_of(counts: Counts | None) -> frozenset[tuple[ChainKey, int | None]]:
+    """Rules and policies whose packets rose since the baseline."""
+    moved = () if counts is None else counts.moved()
+    return frozenset((key, index) for key, index, delta in moved if delta.packets)
 
 
 def _counted(counts: Counts, place: RuleId) -> Figures:
-    found = counts.policy(place.key) if place.index is None else counts.rule(place.key, place.index)
+    found = counts.policy(place.key) if place.at is None else counts.rule(place.key, place.at)
     now, delta = found.now, found.delta
     return Figures(
         None if now is None else now.packets,

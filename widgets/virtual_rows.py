@@ -147,8 +147,8 @@ class VirtualRows(ScrollView, can_focus=True, inherit_bindings=False):
             """The pane that sent it."""
             return self.rows
 
-    def __init__(self, *, signs: Signs = UNICODE, id: str | None = None) -> None:
-        super().__init__(id=id)
+    def __init__(self, *, signs: Signs = UNICODE, css_id: str | None = None) -> None:
+        super().__init__(id=css_id)
         self.signs = signs
         self.empty_because = "reading" + signs.cut
         self.light = NO_LIGHT
@@ -225,7 +225,7 @@ class VirtualRows(ScrollView, can_focus=True, inherit_bindings=False):
     # Cursor -------------------------------------------------------------------
 
     def move_to(self, line: int, *, centre: bool = False) -> None:
-        """Put the cursor on a row and bring it into view."""
+        """Put the cursor on a row and bring it into view, with room below when `centre` is set."""
         self._place(line, centre=centre)
 
     def show_line(self, line: int) -> None:
@@ -271,7 +271,7 @@ class VirtualRows(ScrollView, can_focus=True, inherit_bindings=False):
         room, top = self._room(), self.scroll_offset.y
         if room <= 0 or top <= line < top + room:
             return
-        wanted = line - room // 2 if centre else line if line < top else line - room + 1
+        wanted = line - room // 4 if centre else line if line < top else line - room + 1
         self.scroll_to(y=max(0, wanted), animate=False, force=True, immediate=True)
 
     def _visible_lines(self) -> range:
@@ -335,18 +335,14 @@ class VirtualRows(ScrollView, can_focus=True, inherit_bindings=False):
     def _face(self, line: int) -> Hashable:
         row_id = self.row_id(line)
         at_cursor = (line == self.cursor) + (line == self.cursor and self.has_focus)
-        return (row_id, self.row_face(line), at_cursor, self._lit(line))
+        return (row_id, self.row_face(line), at_cursor, self.lit(line))
 
-    def _lit(self, line: int) -> int:
-        light_id = self.light_id(line)
-        return 2 if light_id in self.light.related else 1 if light_id in self.light.leads else 0
-
-    def light_id(self, line: int) -> Hashable:
-        """What `Light` names this row by; the row's identity unless a subclass says otherwise."""
-        return self.row_id(line)
+    def lit(self, line: int) -> int:
+        """2 for a row that belongs to the selection elsewhere, 1 for one that hides such a row."""
+        return 2 if self.row_id(line) in self.light.related else 0
 
     def _gutter(self, line: int) -> Piece:
-        lit = self._lit(line)
+        lit = self.lit(line)
         if line == self.cursor and (self.has_focus or not lit):
             return Piece(self.signs.cursor, "strong" if self.has_focus else "dim")
         return Piece((" ", self.signs.leads, self.signs.related)[lit], "strong")
@@ -358,7 +354,7 @@ class VirtualRows(ScrollView, can_focus=True, inherit_bindings=False):
         return Strip(segments).adjust_cell_length(width, base).simplify()
 
     def _row_style(self, line: int) -> Style:
-        style = self._look("related") if self._lit(line) == 2 else Style.null()
+        style = self._look("related") if self.lit(line) == 2 else Style.null()
         if line == self.cursor:
             style += self._look("cursor" if self.has_focus else "cursor-blurred")
         return style
@@ -383,11 +379,16 @@ class VirtualRows(ScrollView, can_focus=True, inherit_bindings=False):
         else:
             look, text = "heads", self.heads_text(width - 1)
         style = self.rich_style + self._look(look)
-        return Strip([Segment(shorten_end(text, width, self.signs.cut), style)]).adjust_cell_length(width, style)
+        return Strip([Segment(shorten_end(text, width, self.signs.cut), style)]).adjust_cell_length(
+            width, style
+        )
 
     def heads_text(self, width: int) -> str:
         """Column heads above the columns of the rows."""
-        heads = (cell(placed.column.title, placed.width, placed.column.right) for placed in fit(self.columns(), width))
+        heads = (
+            cell(placed.column.title, placed.width, placed.column.right)
+            for placed in fit(self.columns(), width)
+        )
         return " " + " ".join(heads)
 
     def _empty_strip(self, y: int, width: int) -> Strip:

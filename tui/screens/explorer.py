@@ -1,37 +1,176 @@
-"""The explorer: routes, interfaces and chains of one node, linked; keys become actions here."""
+"""The explorer: one node with all its keys; dialogs open from here."""
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
+from functools import partial
+from pathlib import Path
 
-from textual import on, work
-from textual.app import ComposeResult
-from textual.containers import Horizontal
-from textual.screen import Screen
+from textual import on
 
-from calitop.search import search
-from tui.bindings import KEYS, bindings, keys_in_use
-from tui.desk import Desk
-from tui.finder import Finder
-from tui.history import History
-from tui.linked import related_to
-from tui.live import LiveFeed
-from tui.messages import PollCompleted, SearchDone, SnapshotsReread, Told
-from tui.panes import MAIN, Panes
-from tui.reasons import why_empty
-from tui.shown import Shown
-from tui.steps import Steps
-from tui.wall import Clock, status_now
-from widgets.chain_tree import ChainTree
-from widgets.detail import Detail
-from widgets.facts import facts_of, headline
-from widgets.key_line import KeyHint, KeyLine
-from widgets.link_table import LinkTable
-from widgets.pane_tabs import PaneTabs, Tab
-from widgets.route_table import RouteTable
-from widgets.search_box import SearchBox
-from widgets.signs import Signs
+from calitop.errors import CalitopError
+from tui.bindings import bindings
+from tui.messages import Told
+from tui.screens.compare import CompareScreen
+from tui.screens.files import FilesScreen
+from tui.screens.help import HelpScreen
+from tui.screens.save import SaveScreen
+from tui.screens.search_screen import SearchScreen
 from widgets.status_line import StatusLine
-from widgets.view import ChainId, LinkId, RouteId, RuleId
-from widgets.virtual_rows import VirtualRows
+
+OFFLINE = "a snapshot is not polled"
+
+
+class Explorer(SearchScreen):
+    """One node, live or saved."""
+
+    BINDINGS = bindings()
+
+    save: Callable[[Path], object] | None = None
+    """Saves the live node; set by the application, called in a thread."""
+    reread: Callable[[], None] | None = None
+    """Reads the snapshots again; set by the application, called in a thread."""
+
+    # Counting ------------------------------------------------------------------------------
+
+    def action_baseline(self) -> None:
+        """Count from now on."""
+        if self.feed is not None:
+            self.feed.poller.rebase()
+        elif self.desk is not None:
+            self.desk.choose_baseline(self.desk.choice.moment)
+            self.prepare()
+
+    def action_hits(self) -> None:
+        """Only rules hit since the baseline, or all."""
+        chains = self.panes.chains
+        chains.filter_hits(not chains.hits_only)
+        self._say_selection()
+
+    def action_pause(self) -> None:
+        """Hold the picture, or show the newest."""
+        if self.feed is None:
+            self.tell("a snapshot does not move: nothing to pause")
+            return
+        self.paused = not self.paused
+        if not self.paused and self._waiting is not None:
+            self._show(self._waiting)
+        self._say_status()
+
+    def action_faster(self) -> None:
+        """Poll faster."""
+        if self.feed is None:
+            self.tell(OFFLINE)
+        else:
+            self.feed.poller.faster()
+
+    def action_slower(self) -> None:
+        """Poll slower."""
+        if self.feed is None:
+            self.tell(OFFLINE)
+        else:
+            self.feed.poller.slower()
+
+    def action_poll_now(self) -> None:
+        """Poll now, or read the snapshots again."""
+        if self.feed is not None:
+            self.feed.poller.poll_now()
+        elif self.reread is not None:
+            self.run_worker(self.reread, thread=True, exclusive=True, group="reread")
+        else:
+            self.tell(OFFLINE)
+
+    def action_compare(self) -> None:
+        """Choose the moment counted from."""
+        if self.desk is None:
+            self.tell("live, b takes a new baseline; with two saved moments d chooses which to count from")
+        elif len(self.desk.moments) < 2:
+            self.tell("there is one moment of this node: open two to compare them")
+        else:
+            self.app.push_screen(CompareScreen(self.desk), self._compared)
+
+    def _compared(self, chosen: bool | None) -> None:
+        if chosen:
+            self.prepare()
+
+    # Showing ---------------------------------------------------------------------------
+
+    def action_open_below(self) -> None:
+        """Expand or collapse all below."""
+        self.panes.chains.action_open_below()
+
+    def action_arrangement(self) -> None:
+        """Chains by hook, or by chain."""
+        chains, shown = self.panes.chains, self.shown
+        if shown is None:
+            return
+        subject = self.panes.subject() if self.panes.active == "chains" else None
+        chains.arrangement = "chain" if chains.arrangement == "hook" else "hook"
+        with self.app.batch_update():
+            chains.show_outline(shown.view, shown.outlines[chains.arrangement])
+            if subject is not None:
+                self.panes.go(subject)
+            self._say_status()
+
+    def action_node(self, number: int) -> None:
+        """Another node of the opened snapshots."""
+        if self.desk is None or not self.desk.choose_node(number - 1):
+            self.tell(f"there is no node {number} here")
+            return
+        self.steps.forget()
+        self.prepare()
+
+    def action_moment(self, step: int) -> None:
+        """An earlier or later moment of the node."""
+        if self.desk is None or not self.desk.step_moment(step):
+            self.tell("there is no earlier moment" if step < 0 else "there is no later moment")
+            return
+        self.prepare()
+
+    def action_files(self) -> None:
+        """Every file that was read, and its problems."""
+        if self.shown is not None:
+            self.app.push_screen(FilesScreen(self.shown.view.state, self.signs))
+
+    @on(StatusLine.FilesRequested)
+    def _files_requested(self) -> None:
+        self.action_files()
+
+    def action_help(self) -> None:
+        """The signs on screen, then all keys."""
+        self.app.push_screen(HelpScreen(self.keymap, self.signs, live=self.feed is not None))
+
+    # Taking away ---------------------------------------------------------------------------
+
+    def action_copy(self) -> None:
+        """The selected thing as text, to the terminal's clipboard."""
+        text = self.panes.detail.text
+        self.app.copy_to_clipboard(text)
+        self.tell(f"copied {len(text.splitlines())} lines")
+
+    def action_save(self) -> None:
+        """Ask where to, then save the live node."""
+        if self.save is None or self.shown is None:
+            self.tell("a snapshot is saved already: s saves a live node")
+        else:
+            name = self.shown.view.state.name or "node"
+            proposed = f"{name}-{self.clock.now():%Y%m%d-%H%M%S}.tar.gz"
+            self.app.push_screen(SaveScreen(proposed), self._save_to)
+
+    def _save_to(self, dest: str | None) -> None:
+        if dest:
+            self.tell(f"saving to {dest}")
+            self.run_worker(partial(self._save, Path(dest)), thread=True, group="save")
+
+    def _save(self, dest: Path) -> None:
+        """In a thread: collect and write."""
+        if self.save is None:
+            return
+        try:
+            self.save(dest)
+        except CalitopError as error:
+            self.post_message(Told(str(error), is_failure=True))
+        except OSError as error:
+            self.post_message(Told(f"cannot save to '{dest}': {error}", is_failure=True))
+        else:
+            self.post_message(Told(f"saved to {dest}"))

@@ -1,0 +1,43 @@
+"""Dialog: the files that were read."""
+
+from __future__ import annotations
+
+from textual.app import ComposeResult
+from textual.binding import Binding
+from textual.screen import ModalScreen
+
+from calitop.model.node import NodeState
+from widgets.file_list import FileList
+from widgets.signs import Signs
+
+MOVING = [
+    Binding("up,k", "cursor('up')", show=False),
+    Binding("down,j", "cursor('down')", show=False),
+    Binding("pageup", "cursor('page_up')", show=False),
+    Binding("pagedown", "cursor('page_down')", show=False),
+    Binding("home,g", "cursor('home')", show=False),
+    Binding("end,G", "cursor('end')", show=False),
+]
+
+
+class FilesScreen(ModalScreen[None]):
+    """All files with their problems; any of the leaving keys closes it."""
+
+    BINDINGS = [Binding("escape,q,f,enter,backspace", "dismiss", "close", show=False), *MOVING]
+
+    def __init__(self, state: NodeState, signs: Signs) -> None:
+        super().__init__()
+        self._state = state
+        self._signs = signs
+
+    def compose(self) -> ComposeResult:
+        """The list, over everything else."""
+        yield FileList(self._state, signs=self._signs, css_id="files")
+
+    def on_mount(self) -> None:
+        """The list has the keys."""
+        self.query_one(FileList).focus()
+
+    def action_cursor(self, how: str) -> None:
+        """Move in the list."""
+        self.query_one(FileList).action_cursor(how)

@@ -1,0 +1,158 @@
+"""What one row of the chain tree says: its label in pieces, its numbers and their looks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from calitop.model.rules import ChainKey
+from calitop.outline import Row
+from widgets import numbers
+from widgets.signs import Signs
+from widgets.text import plain, shorten_end, width_of
+from widgets.view import Figures, RuleId, View
+from widgets.virtual_rows import Piece
+from widgets.wording import VERDICTS, is_loud, rule_action, rule_comment, rule_conditions
+
+
+def row_place(row: Row) -> RuleId | None:
+    """Whose counter the row shows; None for a row that counts nothing itself."""
+    if row.key is None:
+        return None
+    if row.rule_index is not None:
+        return RuleId(row.key, row.rule_index)
+    return RuleId(row.key, None) if row.kind == "policy" else None
+
+
+class RowWords:
+    """Text of one row of the tree; knows no terminal."""
+
+    def __init__(self, view: View, signs: Signs) -> None:
+        self.view = view
+        self.signs = signs
+
+    def label(self, row: Row) -> list[Piece]:
+        """The row without its numbers, as long as it is."""
+        indent = Piece("  " * row.depth)
+        opener = Piece(self._opener(row), "dim")
+        if row.rule is not None:
+            return [indent, opener, *self._rule(row)]
+        return [indent, opener, *self._chain(row)]
+
+    def _opener(self, row: Row) -> str:
+        if not row.openable:
+            return "  "
+        return (self.signs.opened if row.is_open else self.signs.closed) + " "
+
+    def _rule(self, row: Row) -> Iterable[Piece]:
+        rule = row.rule
+        assert rule is not None
+        yield Piece(f"{self.signs.unknown if rule.number is None else rule.number} ", "dim")
+        if row.targets:
+            yield Piece(f"{self.signs.goto if rule.verb == 'goto' else self.signs.jump} ", "strong")
+            names = " ".join(target.chain for target in row.targets)
+            yield Piece(plain(names), owner_of(self.view, row.targets[0]))
+        elif action := plain(rule_action(rule)):
+            yield Piece(action, VERDICTS.get(rule.target or "", ""))
+        yield from self._marks(row)
+        if conditions := plain(rule_conditions(rule)):
+            yield Piece("  " + conditions)
+        if comment := plain(rule_comment(rule)):
+            yield Piece(f'  "{comment}"', "note")
+
+    def _marks(self, row: Row) -> Iterable[Piece]:
+        if any(not self.view.chains[target].present for target in row.targets):
+            yield Piece(f" {self.signs.missing} not in this text", "note")
+        elif row.targets and not row.is_open:
+            yield from self._moved(row.targets)
+
+    def _moved(self, keys: Sequence[ChainKey]) -> Iterable[Piece]:
+        if moved := sum(map(self.view.moved_in, keys)):
+            yield Piece(f"  {moved} moved", "warm")
+
+    def _chain(self, row: Row) -> Iterable[Piece]:
+        title = plain(row.title)
+        if row.kind == "group":
+            yield Piece(title, "strong")
+        elif row.kind == "policy":
+            policy = None if row.chain is None else row.chain.policy
+            yield Piece(title, VERDICTS.get(policy or "", ""))
+        elif row.kind == "reference":
+            yield Piece(f"{self.signs.above} {title}", "dim")
+        elif row.kind == "note":
+            yield Piece(title, "note")
+        elif row.key is not None:
+            yield Piece(title, "strong" if row.kind == "hook" else owner_of(self.view, row.key))
+            yield from self._chain_facts(row, row.key)
+
+    def _chain_facts(self, row: Row, key: ChainKey) -> Iterable[Piece]:
+        if row.kind == "missing":
+            yield Piece(f" {self.signs.missing} not in this text", "note")
+            return
+        if row.chain is not None and row.chain.policy:
+            yield Piece(f"  policy {row.chain.policy}", "deny" if row.chain.policy == "DROP" else "dim")
+        if not row.is_open:
+            yield from self._moved((key,))
+        words = self.view.index.role_of_chain(key).words
+        if words and row.kind != "hook":
+            yield Piece(f"  {plain(words)}", "dim")
+
+    def number(self, row: Row, column: str, width: int) -> str:
+        """Text of one of the number columns."""
+        place = row_place(row)
+        if place is None:
+            return ""
+        figures = self.view.figures(place)
+        if column == "since":
+            return self._since(row, figures, width)
+        if column == "rate":
+            return numbers.per_second(figures.per_s, width, self.signs)
+        number = figures.packets if column == "packets" else figures.bytes
+        return numbers.count(number, width, self.signs)
+
+    def _since(self, row: Row, figures: Figures, width: int) -> str:
+        sign = ""
+        if (figures.since_packets or 0) > 0:
+            sign = self.signs.alarm if self.is_alarm(row) else self.signs.hot if figures.heat >= 3 else ""
+        text = numbers.since(figures.since_packets, figures.exact, width - width_of(sign), self.signs)
+        return sign + text
+
+    def is_alarm(self, row: Row) -> bool:
+        """Whether the row throws packets away and did so since the baseline."""
+        place = row_place(row)
+        if place is None or (self.view.figures(place).since_packets or 0) <= 0:
+            return False
+        if row.rule is not None:
+            return is_loud(row.rule)
+        chain = self.view.chains.get(place.key)
+        return chain is not None and chain.policy == "DROP"
+
+    def number_look(self, row: Row, column: str) -> str:
+        """Look of a number: loud, hot, warm, or dim when nothing moved."""
+        place = row_place(row)
+        if place is None or column in ("packets", "bytes"):
+            return "dim"
+        figures = self.view.figures(place)
+        if not figures.since_packets:
+            return "dim"
+        if self.is_alarm(row):
+            return "alarm"
+        return {3: "hot", 2: "warm"}.get(figures.heat, "")
+
+
+def owner_of(view: View, key: ChainKey) -> str:
+    """Look of the chain's owner; empty for nobody's chain."""
+    owner = view.index.owner_of_chain(key)
+    return "" if owner is None else owner
+
+
+def fit_label(pieces: Sequence[Piece], width: int, cut: str) -> list[Piece]:
+    """Pieces cut and filled to exactly `width` cells."""
+    fitted: list[Piece] = []
+    room = width
+    for piece in pieces:
+        if room <= 0:
+            break
+        taken = shorten_end(piece.text, room, cut)
+        fitted.append(Piece(taken, piece.look))
+        room -= width_of(taken)
+    return [*fitted, Piece(" " * max(0, room))]

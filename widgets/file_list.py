@@ -1,0 +1,81 @@
+"""Every file that was read, what it was taken for, and what could not be understood in it."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterable
+
+from calitop.model.node import NodeState, SourceFile
+from widgets.facts import Fact
+from widgets.signs import UNICODE, Signs
+from widgets.text import wrap
+from widgets.virtual_rows import Piece, VirtualRows
+
+
+def file_facts(state: NodeState) -> list[Fact]:
+    """Warnings first, then each file with its problems."""
+    facts = [Fact(f"warning: {warning}", "deny") for warning in state.warnings]
+    for one in state.files:
+        facts.append(_file_fact(one))
+        for problem in one.problems:
+            where = "the whole file" if problem.line is None else f"line {problem.line}"
+            facts.append(Fact(f"    {where}: {problem.why}", "deny"))
+            if problem.text:
+                facts.append(Fact(f"        {problem.text}", "dim"))
+    return facts
+
+
+def _file_fact(one: SourceFile) -> Fact:
+    kind = one.kind or "not recognised"
+    return Fact(f"{one.file}  {kind}  {one.lines} lines", "" if one.kind else "deny")
+
+
+class FileList(VirtualRows):
+    """Pane of the files."""
+
+    def __init__(self, state: NodeState, *, signs: Signs = UNICODE, css_id: str | None = None) -> None:
+        super().__init__(signs=signs, css_id=css_id)
+        self.empty_because = "nothing was read"
+        self._state = state
+        self._lines: list[Fact] = []
+
+    HEAD_LINES = 1
+
+    def on_resize(self) -> None:
+        """Wrap anew for the new width."""
+        width = max(8, self.size.width - 3)
+        self._lines = [
+            Fact(_indent(fact.text) + line, fact.look)
+            for fact in file_facts(self._state)
+            for line in wrap(fact.text.strip(), width - len(_indent(fact.text)))
+        ]
+        self.forget_strips()
+        self.rows_changed()
+
+    def row_count(self) -> int:
+        """Number of lines."""
+        return len(self._lines)
+
+    def row_id(self, line: int) -> Hashable:
+        """Its number."""
+        return line
+
+    def row_face(self, line: int) -> Hashable:
+        """The line itself."""
+        return self._lines[line]
+
+    def line_of(self, row_id: Hashable) -> int | None:
+        """The line of that number while there is one."""
+        return row_id if isinstance(row_id, int) and row_id < len(self._lines) else None
+
+    def row_pieces(self, line: int, width: int) -> Iterable[Piece]:
+        """The line."""
+        return [Piece(" "), Piece(self._lines[line].text, self._lines[line].look)]
+
+    def pane_title(self) -> str:
+        """How much was read, and how much of it was not understood."""
+        problems = sum(len(one.problems) for one in self._state.files)
+        return f"Files {len(self._state.files)}  problems {problems}  warnings {len(self._state.warnings)}"
+
+
+def _indent(text: str) -> str:
+    return text[: len(text) - len(text.lstrip())]
