@@ -14,7 +14,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import shlex
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -23,6 +23,8 @@ CHAIN_NAME_LIMIT = 28
 HASH_LENGTH = 16
 """Characters of a rule hash that Felix shows."""
 HASH_PREFIX = "cali:"
+MOST_HEADS, MOST_MATCHES = 2, 12
+"""A rule with more is not tried: Felix writes none, and the orders to try would grow without bound."""
 APPENDS = "*appends*"
 """Felix hashes the rules it appends to a kernel chain under the chain's name plus this."""
 
@@ -76,15 +78,15 @@ def _check(runs: dict[str, bytes | None], chain: str, saved: str) -> HashCheck:
     shown = shown_hash(saved)
     if shown is None:
         return HashCheck("foreign")
-    forms = written_forms(saved)
+    form = _form(saved)
     for name, digest in runs.items():
-        for form in forms if digest is not None else ():
-            following = _next(digest or b"", name, form)
+        for written in form.rendered() if form and digest is not None else ():
+            following = _next(digest or b"", name, written)
             if _shown(following) == shown:
                 runs[name] = following
-                return HashCheck("match", form)
+                return HashCheck("match", written)
     was_whole, runs[chain] = runs[chain] is not None, None
-    return HashCheck("differs" if was_whole and forms else "unknown")
+    return HashCheck("differs" if was_whole and form and form.is_certain else "unknown")
 
 
 def _start(chain: str) -> bytes:
@@ -194,18 +196,24 @@ def written_forms(saved: str) -> tuple[str, ...]:
     """The forms in which Felix may have written a saved rule; empty where none is certain.
 
     There are several where `iptables-save` lost something: a protocol is written by number
-    in Felix's own rules, and as the policy names it in policies.
+    in Felix's own rules, and as the policy names it in policies; an interface or a network
+    is printed before the matches wherever it stood among them.
     """
+    form = _form(saved)
+    return tuple(form.rendered()) if form else ()
+
+
+def _form(saved: str) -> _Form | None:
     words = _words(saved)
     if words is None or len(words) < 2 or words[0] != "-A":
-        return ()
-    form = _Form()
+        return None
+    form, rest = _Form(), words[2:]
     try:
-        while words[2:]:
-            words = words[:2] + form.take(words[2:])
+        while rest:
+            rest = form.take(rest)
     except _UncertainError:
-        return ()
-    return form.rendered()
+        return None
+    return form if len(form.head) <= MOST_HEADS and len(form.matches) <= MOST_MATCHES else None
 
 
 def _words(saved: str) -> list[str] | None:
@@ -231,6 +239,8 @@ _PROTOCOLS = {
 }
 _RESPELLED = {"--dports": "--destination-ports", "--sports": "--source-ports"}
 _INTERFACES = {"-i": "--in-interface", "-o": "--out-interface"}
+_NETWORKS = {"-s": "--source", "-d": "--destination"}
+_PORTS = ("--dport", "--sport")
 _ONE_VALUE = {
     "mark": {"--mark": 1},
     "conntrack": {"--ctstate": 1},
@@ -250,6 +260,8 @@ class _Form:
         self.head: list[str] = []
         self.matches: list[str] = []
         self.target = ""
+        self.is_certain = True
+        """Whether Felix can have written it in no other form than those rendered."""
 
     def take(self, words: list[str]) -> list[str]:
         """Reads one match or the target; answers the words behind it."""
@@ -268,6 +280,11 @@ class _Form:
         if word in _INTERFACES:
             self.head.append(f"{_INTERFACES[word]} {_at(words, 1)}")
             return words[2:]
+        if word in _NETWORKS:
+            # A policy's network may have been written in other words than iptables prints.
+            self.is_certain = False
+            self.head.append(f"{_NETWORKS[word]} {_at(words, 1)}")
+            return words[2:]
         raise _UncertainError
 
     def _match(self, name: str, rest: list[str]) -> list[str]:
@@ -277,27 +294,32 @@ class _Form:
         if name == "rpfilter" and rest[:2] == ["--validmark", "--invert"]:
             self.matches.append("-m rpfilter --invert --validmark")
             return rest[2:]
+        if name in ("tcp", "udp") and _at(rest, 0) in _PORTS:
+            self.matches.append(f"{rest[0]} {_at(rest, 1)}")
+            return rest[2:]
         if name not in _ONE_VALUE:
             raise _UncertainError
         options, rest = _options(_ONE_VALUE[name], rest)
         self.matches.append(f"-m {name} {options}")
         return rest
 
-    def rendered(self) -> tuple[str, ...]:
+    def rendered(self) -> Iterator[str]:
         """Every form these parts can have been written in."""
-        if len(self.head) + bool(self.protocols) > 1 or (
-            self.head and self.matches and self._order_is_lost()
-        ):
-            return ()
         comments = [f'-m comment --comment "{text}"' for text in self.comments[1:]]
-        return tuple(
-            " ".join(part for part in [*comments, protocol, *self.head, *self.matches, self.target] if part)
-            for protocol in self.protocols or ("",)
-        )
+        for protocol in self.protocols or ("",):
+            for body in _merged(self.head, self.matches):
+                yield " ".join(part for part in [*comments, protocol, *body, self.target] if part)
 
-    def _order_is_lost(self) -> bool:
-        """Felix starts with the interface in the tunnel masquerade only; elsewhere it cannot be told."""
-        return not all(match.startswith("-m addrtype") for match in self.matches)
+
+def _merged(first: list[str], second: list[str]) -> Iterator[list[str]]:
+    """Both lists in one, in every way that keeps the order inside each."""
+    if not first or not second:
+        yield [*first, *second]
+        return
+    for rest in _merged(first[1:], second):
+        yield [first[0], *rest]
+    for rest in _merged(first, second[1:]):
+        yield [second[0], *rest]
 
 
 def _options(known: dict[str, int], words: list[str]) -> tuple[str, list[str]]:

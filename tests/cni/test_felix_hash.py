@@ -138,6 +138,25 @@ def test_uncertain_words_accuse_nobody() -> None:
     assert [check.state for check in check_chain("cali-x", [saved])] == ["unknown"]
 
 
+def test_rules_of_newer_releases_are_known() -> None:
+    """A port match that iptables prints with its implied module is led back to Felix's words."""
+    rules = {
+        "-A cali-PREROUTING": ("DQ6LK2guiBRMyrLK", "-j MARK --set-xmark 0x0/0x1b0000"),
+        "-A cali-PREROUTING -p udp": ("sIsu2aAqNN6K3YYn", "-m udp --dport 4789 -j NOTRACK"),
+    }
+    saved = [f'{head} -m comment --comment "cali:{hash_}" {rest}' for head, (hash_, rest) in rules.items()]
+    assert [check.state for check in check_chain("cali-PREROUTING", saved)] == ["match", "match"]
+
+
+def test_lost_order_is_tried() -> None:
+    """A network that stood behind a match proves the rule all the same; another text accuses nobody."""
+    (hash_,) = rule_hashes("cali-pi-x", ["-m set --match-set a src --destination 10.0.0.0/8 --jump DROP"])
+    saved = f'-A cali-pi-x -d 10.0.0.0/8 -m comment --comment "cali:{hash_}" -m set --match-set a src -j DROP'
+    assert [check.state for check in check_chain("cali-pi-x", [saved])] == ["match"]
+    other = saved.replace("10.0.0.0/8", "10.0.0.0/9")
+    assert [check.state for check in check_chain("cali-pi-x", [other])] == ["unknown"]
+
+
 def test_long_names_are_hashed() -> None:
     """Names over 28 characters become a hash, names of just 28 stay readable."""
     assert chain_name("cali-pro-", "ksa.kube-system.coredns") == "cali-pro-_u2Tn2rSoAPffvE7JO6"
@@ -163,6 +182,12 @@ def test_taken_marks_give_way() -> None:
 def test_mark_stays_inside_its_mask(name: str, mask: int) -> None:
     """A mark never sets a bit outside the mask."""
     assert endpoint_mark(name, mask) & ~mask == 0
+
+
+def test_a_monstrous_rule_is_not_tried() -> None:
+    """A rule with more parts than Felix writes is unknown at once; its orders are not tried."""
+    saved = '-A cali-x -m comment --comment "cali:abcdefghijklmnop"' + " -i a -m mark --mark 0x1/0x1" * 60
+    assert [check.state for check in check_chain("cali-x", [saved])] == ["unknown"]
 
 
 @given(st.text())
