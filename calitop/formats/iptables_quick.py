@@ -38,9 +38,14 @@ def quick_look(text: str) -> tuple[str, str | None, Verb | None] | None:
     target, blank, rest = tail.partition(" ")
     if blank and (" -j" in tail or " -g" in tail or rest.count('"') & 1):
         return None
-    if head.count('"') & 1 or head.startswith("-", head.rfind(" ") + 1) or not target or '"' in target:
+    if head.count('"') & 1 or _ends_in_option(head) or not target or '"' in target:
         return None
     return chain, target, verb
+
+
+def _ends_in_option(head: str) -> bool:
+    """Whether the last word may take the next one for its value; with two blanks nobody looks further."""
+    return head[-1] == " " or head.startswith("-", head.rfind(" ") + 1)
 
 
 def _may_jump(text: str) -> bool:

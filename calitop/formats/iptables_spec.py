@@ -37,7 +37,7 @@ def read_rule(text: str) -> ReadRule | None:
         return None
     if len(words) > 2 and (words[2].quoted or words[2].text[:1] not in ("-", "!")):
         return None
-    target = next((part for part in grouped.parts if part.kind == "target"), None)
+    target = next((part for part in reversed(grouped.parts) if part.kind == "target"), None)
     plain, counters = _without_counters(text, grouped)
     return ReadRule(
         grouped.chain,

@@ -158,8 +158,10 @@ class _Grouper:
         return stray
 
     def _implied(self, name: str) -> Part | None:
-        """`-p tcp --dport 80` loads the match of the protocol by itself."""
+        """`-p tcp --dport 80` loads the match of the protocol; a comment is one in any case."""
         module = _MODULE_OF_PROTOCOL.get(self._protocol or "", self._protocol)
+        if name == "comment":
+            module = name
         if module is None or name not in MATCHES.get(module, ()):
             return None
         return self._load(Part("match", module, options=MATCHES[module]))

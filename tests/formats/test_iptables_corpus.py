@@ -15,6 +15,7 @@ pytestmark = needs_corpus
 
 Figures = tuple[str, dict[str, tuple[int, int]], tuple[int, int], int, int, set[str]]
 
+_ALL_DROP = {"INPUT=DROP", "FORWARD=DROP", "OUTPUT=DROP"}
 FIGURES: list[Figures] = [
     (
         "felix-cali-vxlan.txt",
@@ -23,7 +24,7 @@ FIGURES: list[Figures] = [
     ),
     ("felix-kube-old.txt", {"filter": (11, 25), "nat": (16, 19)}, (7, 20), 44, 0, {"FORWARD=DROP"}),
     ("ipt-wireless.txt", {"filter": (12, 55), "raw": (3, 3)}, (5, 10), 58, 0, {"INPUT=DROP", "FORWARD=DROP"}),
-    ("ipt-2003-filter.txt", {"filter": (10, 55)}, (3, 7), 55, 0, {"INPUT=DROP", "FORWARD=DROP", "OUTPUT=DROP"}),
+    ("ipt-2003-filter.txt", {"filter": (10, 55)}, (3, 7), 55, 0, _ALL_DROP),
     ("ipt-fedora27.txt", {"filter": (24, 50), "mangle": (16, 13), "raw": (10, 10)}, (10, 40), 73, 73, set()),
     (
         "ipt-firewalld-restore.txt",
@@ -43,7 +44,7 @@ FIGURES: list[Figures] = [
     (
         "shorewall.txt",
         {"filter": (65, 373), "mangle": (10, 7), "nat": (5, 2), "raw": (2, 22)},
-        (14, 68), 404, 0, {"INPUT=DROP", "FORWARD=DROP", "OUTPUT=DROP"},
+        (14, 68), 404, 0, _ALL_DROP,
     ),
     ("ufw-docker.txt", {"filter": (39, 81), "nat": (5, 4)}, (7, 37), 85, 0, {"INPUT=DROP", "FORWARD=DROP"}),
     ("synology-v6.txt", {"filter": (6, 47)}, (3, 3), 47, 0, set()),
@@ -51,7 +52,7 @@ FIGURES: list[Figures] = [
     (
         "tails.txt",
         {"filter": (4, 32), "nat": (4, 2)},
-        (7, 1), 34, 0, {"INPUT=DROP", "FORWARD=DROP", "OUTPUT=DROP"},
+        (7, 1), 34, 0, _ALL_DROP,
     ),
     ("isabelle-parser.txt", {"filter": (7, 43)}, (3, 4), 43, 0, {"FORWARD=DROP"}),
     (
