@@ -11,10 +11,11 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 
 from calitop.model.node import SourceFile
+from calitop.snapshot.facts import is_about_a_node
 from calitop.snapshot.manifest import Manifest
 from calitop.snapshot.naming import name_from_folders, without_sections
 from calitop.snapshot.reading import ReadFile, missing_file, with_manifest
-from calitop.snapshot.recognise import Reading, is_about_a_node
+from calitop.snapshot.recognise import Reading
 
 Folder = tuple[str, ...]
 HOST_FILE = "hostname"

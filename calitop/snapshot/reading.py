@@ -8,25 +8,19 @@ from calitop.formats.fragment import Fragment
 from calitop.model.node import Problem, SourceFile
 from calitop.snapshot.adjust import apply_hint
 from calitop.snapshot.archive import Blob
+from calitop.snapshot.facts import is_about_a_node, says_something
 from calitop.snapshot.hints import Hint, hint_of_command, hint_of_file_name
 from calitop.snapshot.manifest import Manifest, ManifestFile, read_manifest
 from calitop.snapshot.merge import Piece
-from calitop.snapshot.recognise import (
-    Reading,
-    count_lines,
-    decode,
-    is_about_a_node,
-    recognise,
-    says_something,
-)
+from calitop.snapshot.recognise import Reading, count_lines, decode, recognise
 from calitop.snapshot.transcript import (
     Session,
     has_named_prompts,
+    has_plain_prompts,
     is_transcript,
     node_of,
     prose,
     read_transcript,
-    starts_with_prompt,
 )
 
 TRANSCRIPT = "transcript"
@@ -105,7 +99,7 @@ def _unread(blob: Blob, name: str, why: str) -> ReadFile:
 
 
 def _read_text(text: str, path: str, name: str) -> ReadFile:
-    if has_named_prompts(text) or starts_with_prompt(text):
+    if has_named_prompts(text) or has_plain_prompts(text):
         found = _as_transcript(text, path, name)
         if found is not None:
             return found

@@ -12,7 +12,9 @@ from calitop.formats.catalogue import Format, formats, formats_about
 from calitop.formats.fragment import Fragment
 from calitop.model.node import Problem
 from calitop.snapshot.adjust import apply_hint, shift_lines
+from calitop.snapshot.facts import says_something
 from calitop.snapshot.hints import NO_HINT, Hint, is_known_program
+from calitop.snapshot.stretches import Stretch, stretches, without_problems
 
 _BINARY_HEAD = 4096
 _FENCE = "```"
@@ -68,7 +70,7 @@ def recognise(text: str, hint: Hint = NO_HINT) -> Reading:
     bare = without_fences(text)
     found = _best(bare, _candidates(bare, hint))
     if found is None:
-        return _unknown(text, hint, lines)
+        return _several(bare, hint, lines) or _unknown(text, hint, lines)
     reading = _with_rest(bare, found, hint, lines)
     return replace(reading, fragment=apply_hint(reading.fragment, hint))
 
@@ -177,32 +179,6 @@ def _best(text: str, candidates: Iterable[tuple[Format, bool]]) -> tuple[Format,
     return (best[1], best[2]) if best else None
 
 
-_ABOUT_THE_NETWORK = (
-    "rulesets",
-    "links",
-    "routes",
-    "ip_rules",
-    "neighbours",
-    "sets",
-    "sysctls",
-    "stats",
-    "conntrack",
-    "bpf",
-)
-"""Facts that make a folder a snapshot; the others only accompany one."""
-_FACTS = (*_ABOUT_THE_NETWORK, "pods", "cni_configs", "node_name", "kernel", "captured_at")
-
-
-def says_something(fragment: Fragment) -> bool:
-    """Whether a fragment holds at least one fact."""
-    return any(getattr(fragment, name) for name in _FACTS)
-
-
-def is_about_a_node(fragment: Fragment) -> bool:
-    """Whether a fragment tells facts of a node's network, even that there are none."""
-    return any(getattr(fragment, name) is not None for name in _ABOUT_THE_NETWORK)
-
-
 # -- several formats in one text --------------------------------------------------------
 
 
@@ -213,15 +189,33 @@ def _with_rest(text: str, found: tuple[Format, Fragment], hint: Hint, lines: int
     if len(bad) < 2:
         return Reading(fmt.KIND, fragment, lines, hint)
     rows = text.split("\n")
-    others: list[Reading] = []
-    taken: set[int] = set()
-    for start, end in _runs(bad, rows):
-        other = _other_format("\n".join(rows[start - 1 : end]), fmt)
-        if other is not None:
-            others.append(shift(other, start - 1))
-            taken.update(range(start, end + 1))
-    left = tuple(problem for problem in fragment.problems if problem.line not in taken)
-    return Reading(fmt.KIND, replace(fragment, problems=left), lines, hint, tuple(others))
+    others = [
+        each
+        for start, end in _runs(bad, rows)
+        for each in _moved(stretches(rows[start - 1 : end]), start - 1)
+        if each.kind != fmt.KIND
+    ]
+    more = tuple(_reading(each) for each in others)
+    return Reading(fmt.KIND, without_problems(fragment, others), lines, hint, more)
+
+
+def _several(text: str, hint: Hint, lines: int) -> Reading | None:
+    """The outputs that follow each other in a text that is none as a whole."""
+    found = stretches(text.split("\n"))
+    if not any(says_something(each.fragment) for each in found):
+        return None
+    first, *more = (_reading(each) for each in found)
+    return replace(first, lines=lines, hint=hint, more=tuple(more))
+
+
+def _reading(each: Stretch) -> Reading:
+    return Reading(each.kind, each.fragment, each.end - each.start + 1)
+
+
+def _moved(found: Sequence[Stretch], by: int) -> list[Stretch]:
+    return [
+        Stretch(each.start + by, each.end + by, each.kind, shift_lines(each.fragment, by)) for each in found
+    ]
 
 
 def _runs(bad: Sequence[int], rows: Sequence[str]) -> list[tuple[int, int]]:
@@ -233,17 +227,6 @@ def _runs(bad: Sequence[int], rows: Sequence[str]) -> list[tuple[int, int]]:
         else:
             runs.append((line, line))
     return [(start, min(end, len(rows))) for start, end in runs if start <= len(rows)]
-
-
-def _other_format(text: str, not_this: Format) -> Reading | None:
-    candidates = [(fmt, True) for fmt in formats() if fmt is not not_this and fmt.looks_like(text)]
-    found = _best(text, candidates)
-    if found is None or not says_something(found[1]):
-        return None
-    nonblank = sum(1 for line in text.split("\n") if line.strip())
-    if len(found[1].problems) * 2 > nonblank:
-        return None
-    return Reading(found[0].KIND, found[1], count_lines(text))
 
 
 def shift(reading: Reading, by: int) -> Reading:

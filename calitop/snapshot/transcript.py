@@ -27,7 +27,7 @@ _STRONG = re.compile(
     rf")(?:[ \t]+(?P<command>[^\n]*)|[ \t]*)$",
     re.M,
 )
-_WEAK = re.compile(rf"^(?P<host>{_HOST})?[#$%>][ \t]+(?P<command>[a-z/][^\n]*)$", re.M)
+_WEAK = re.compile(rf"^(?P<host>{_HOST})?[#$%>+][ \t]+(?P<command>[a-z/][^\n]*)$", re.M)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,10 +63,13 @@ def has_named_prompts(text: str) -> bool:
     return bool(_STRONG.search(text))
 
 
-def starts_with_prompt(text: str) -> bool:
-    """Whether the first line with anything on it is a prompt before a known command."""
-    first = _WEAK.search(text.lstrip("\n\r\t "), 0, 4096)
-    return first is not None and first.start() == 0 and _is_weak_prompt(first)
+def has_plain_prompts(text: str) -> bool:
+    """Whether plain prompts (`$ `, `# `) part the text: the first line is one, or there are several.
+
+    Each stands before a known command: `# ` begins a comment, too.
+    """
+    found = [match for match in _WEAK.finditer(text) if _is_weak_prompt(match)]
+    return len(found) > 1 or (bool(found) and not text[: found[0].start()].strip())
 
 
 def _is_weak_prompt(found: re.Match[str]) -> bool:
