@@ -94,7 +94,7 @@ def _take_special(cursor: Cursor) -> Match | None:
     if word == "limit":
         return _limit(cursor, start)
     if word == "xt":
-        _, _, *names = cursor.take(3)
+        names = cursor.take(3)[2:]
         words, places = cursor.plain(start)
         return spec.Unknown(words=words, at=places, module=unquoted(names[0]) if names else None)
     if word in ("quota", "meter", "add", "update") or (word, cursor.peek(1)) == ("ct", "count"):

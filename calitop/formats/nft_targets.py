@@ -52,6 +52,8 @@ def take_target(cursor: Cursor) -> Target | None:
         return _chain(cursor, start)
     if word in ("add", "update", "delete") and cursor.peek(1).startswith("@"):
         return None if _is_condition(cursor) else _change_set(cursor, start)
+    if word == "xt" and cursor.peek(1) == "target":
+        return _target(cursor, start, unquoted("".join(cursor.take(3)[2:])))
     taker = _TAKERS.get(word)
     if taker is None:
         return None
@@ -280,7 +282,8 @@ def _reject(cursor: Cursor) -> Action | None:
         cursor.take_if("reset")
         return spec.Reject("tcp-reset")
     cursor.take_if("type")
-    return spec.Reject(f"{kind}-{''.join(cursor.take())}")
+    answer = "".join(cursor.take())
+    return spec.Reject(f"{kind}-{answer}" if answer else None)
 
 
 def _log(cursor: Cursor) -> Action | None:

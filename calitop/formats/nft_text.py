@@ -46,6 +46,9 @@ _CHAIN_LINE = re.compile(r'(?:comment "[^"]*"|policy \w+;|flags offload);?$')
 _LISTING = re.compile(r"^[ \t]*table (?:(?:ip|ip6|inet|arp|bridge|netdev) )?\S+ \{\s*(?:#.*)?$", re.M)
 _OLD_RULE = re.compile(r"#.*\bcounter\b")
 
+_ANONYMOUS = ("jump {", "goto {")
+"""How the first line of a rule with a chain inside it ends."""
+
 
 def looks_like(text: str) -> bool:
     """Whether a line opens a table: `table inet fw {`."""
@@ -173,9 +176,7 @@ class _Reader:
         elif self._is_cut_off():
             self._problem(line, "the text ends inside this line")
         elif self._is_rule(words, handle):
-            if open_braces(words) > 0:
-                words, handle = self._joined(words, handle)
-            draft.rules.append(read_rule(words, len(draft.rules) + 1, handle, number))
+            self._rule(draft, words, handle, number)
         elif not line.startswith("#"):
             draft.complete = None
             self._problem(line, "does not begin like a rule")
@@ -187,21 +188,38 @@ class _Reader:
             return _OLD_RULE.match(words) is not None
         return words.partition(" ")[0] in BEGINNINGS
 
-    def _joined(self, words: str, handle: int | None) -> tuple[str, int | None]:
-        """A rule over several lines as one: an anonymous chain, or a long anonymous set."""
-        start, depth = self._at, open_braces(words)
-        pieces = [words]
-        while depth > 0 and (line := self._next()) is not None:
+    def _rule(self, draft: ChainDraft, words: str, handle: int | None, number: int) -> None:
+        if open_braces(words) > 0:
+            whole = self._joined(words)
+            if whole is None:
+                draft.complete = None
+                self._problem(words, "the text ends inside this rule", number)
+                return
+            words, handle = whole
+        draft.rules.append(read_rule(words, len(draft.rules) + 1, handle, number))
+
+    def _joined(self, words: str) -> tuple[str, int | None] | None:
+        """A rule over several lines as one: an anonymous chain, or a long anonymous set.
+
+        Returns:
+            The rule and its handle; None when the text ends before it is closed.
+        """
+        start, depth, handle = self._at, open_braces(words), None
+        pieces, is_chain = [words], words.endswith(_ANONYMOUS)
+        while depth > 0 and (is_chain or pieces[-1].endswith((",", "{"))):
+            line = self._next()
+            if line is None:
+                return None
             piece, handle = split_handle(line)
             if self._opens_block(piece):
                 break
             depth += open_braces(piece)
             pieces.append(piece)
-        if depth > 0:
-            self._at = start
-            self._problem(words, "a brace of this rule is not closed")
-            return words, None
-        return _one_line(pieces), handle
+        if depth <= 0:
+            return _one_line(pieces), handle
+        self._at = start
+        self._problem(words, "a brace of this rule is not closed")
+        return words, None
 
     def _base_chain(self, family: Family, draft: ChainDraft, head: re.Match[str], line: str) -> None:
         priority = priority_of(head["priority"], family)
@@ -270,7 +288,7 @@ def _add_chain(table: TableDraft, draft: ChainDraft) -> None:
 
 def _one_line(pieces: list[str]) -> str:
     """The lines of one rule put together; in an anonymous chain a line is a rule of its own."""
-    if not pieces[0].endswith(("jump {", "goto {")):
+    if not pieces[0].endswith(_ANONYMOUS):
         return " ".join(pieces)
     return " ".join((pieces[0], "; ".join(pieces[1:-1]), pieces[-1]))
 
