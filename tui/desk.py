@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from pathlib import PurePath
 from typing import TYPE_CHECKING
 
 from calitop.counters.compare import compare
@@ -101,9 +102,9 @@ class Desk:
     def moment_words(self, number: int) -> str:
         """A moment of the chosen node by its number from 1, its label and its time."""
         labels = self.snapshots[self.choice.node].labels
-        label = labels[number] if number < len(labels) else ""
-        words = (f"moment {number + 1}", label, clock_words(self.moments[number].captured_at))
-        return " ".join(word for word in words if word)
+        label = PurePath(labels[number]).name if number < len(labels) else ""
+        time = clock_words(self.moments[number].captured_at)
+        return " ".join(word for word in (f"moment {number + 1}", label, time) if word)
 
     def _moment_words(self, choice: Choice, state: NodeState) -> str:
         words = f"moment {choice.moment + 1} of {len(self.moments)}" if len(self.moments) > 1 else ""

@@ -51,7 +51,7 @@ COLUMNS = (
     Entry("own", "owner in three letters and its colour"),
     Entry("name", "interface"),
     Entry("kind", "what the interface serves as"),
-    Entry("state", "up or down as set (IFF_UP)"),
+    Entry("up", "up or down as set (IFF_UP)"),
     Entry("mtu", "largest packet in bytes"),
     Entry("addresses", "addresses of the interface"),
     Entry("rx/s tx/s", "packets received and sent per second, live"),

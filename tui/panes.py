@@ -45,6 +45,11 @@ class Panes:
         for other in MAIN:
             self[other].set_class(other == self.active, "-active")
 
+    def show_titles(self, titled: bool) -> None:
+        """Show the main panes' titles, or leave them to the line of tabs."""
+        for name in MAIN:
+            self[name].show_title(titled)
+
     def apply(self, shown: Shown, last: Shown | None) -> None:
         """Show another moment or newer numbers; cursors and open rows stay."""
         if last is None or shown.routes is not last.routes:

@@ -79,10 +79,15 @@ class Preparer:
         """Trees of the rules; the former ones, with what is open in them, while the rules are the same."""
         if self.last is not None and self.last.view.index.rules is view.index.rules:
             return self.last.outlines
-        return {
-            "hook": Outline(view.state, "hook", view.index),
-            "chain": Outline(view.state, "chain", view.index),
-        }
+        by_hook = Outline(view.state, "hook", view.index)
+        open_hooks(by_hook)
+        return {"hook": by_hook, "chain": Outline(view.state, "chain", view.index)}
+
+
+def open_hooks(outline: Outline) -> None:
+    """Open the hooks themselves, so that the first picture shows rules with their counters."""
+    for row in [row for row in outline.rows() if row.kind == "hook"]:
+        outline.set_open(row, True)
 
 
 def traffic_of(view: View) -> dict[str, Traffic]:

@@ -77,7 +77,7 @@ class Steps:
             self._tell(f"no chain and no rule names {name}")
             return
         if isinstance(self._ring[0], RuleId):
-            self._tell(f"{name} has no chains of its own: {len(self._ring)} rules match it by -i or -o")
+            self._tell(f"{name} has no chains of its own: these rules match it by -i or -o")
         self._turn(0)
 
     def _turn(self, at: int) -> None:
@@ -85,6 +85,8 @@ class Steps:
         if self.jump(self._ring[self._ring_at]):
             self.panes.chains.open_current()
             self._ring_row = self.panes.place()
+            if len(self._ring) > 1:
+                self._tell(f"{self._ring_at + 1} of {len(self._ring)}: enter again for the next")
 
     def _from_chain_row(self, view: View) -> None:
         chains = self.panes.chains

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterable, Sequence
+from dataclasses import replace
 from typing import Literal
 
 from calitop.model.rules import ChainKey
@@ -17,10 +18,13 @@ from widgets.virtual_rows import Piece, VirtualRows
 Arrangement = Literal["hook", "chain"]
 Path = tuple[Hashable, ...]
 
+NARROW = 64
+"""Cells below which levels are indented by one cell only."""
+
 NO_HITS = "no rule was hit since the baseline; i shows all rules"
 
 _LABEL = Column("label", "", 0, 26, 10_000)
-_SINCE = Column("since", "since", 1, 7, 9, right=True)
+_SINCE = Column("since", "since", 1, 6, 9, right=True)
 _RATE = Column("rate", "/s", 2, 5, 6, right=True)
 _PACKETS = Column("packets", "packets", 3, 7, 12, right=True)
 _BYTES = Column("bytes", "bytes", 4, 7, 14, right=True)
@@ -147,10 +151,16 @@ class ChainTree(VirtualRows):
             return below
         return None
 
+    @property
+    def indent(self) -> int:
+        """Cells a level; less where there is little room."""
+        return 1 if self.rows_width < NARROW else 2
+
     def toggle_at(self, line: int, x: int) -> bool:
         """Open or close the row when its opener was clicked."""
         row = self.row(line)
-        on_opener = 1 + 2 * row.depth <= x < 3 + 2 * row.depth
+        start = 1 + self.indent * row.depth
+        on_opener = start <= x < start + 2
         if row.openable and on_opener:
             self.set_open(row, not row.is_open)
         return row.openable and on_opener
@@ -206,7 +216,8 @@ class ChainTree(VirtualRows):
     def columns(self) -> Sequence[Column]:
         """The number columns; rates only where there are any."""
         rate = [_RATE] if self.view is None or self.view.live else []
-        return [_LABEL, _PACKETS, _BYTES, _SINCE, *rate]
+        label = replace(_LABEL, least=max(_LABEL.least, self.rows_width * 11 // 20))
+        return [label, _PACKETS, _BYTES, _SINCE, *rate]
 
     def row_pieces(self, line: int, width: int) -> Iterable[Piece]:
         """Label, then the numbers that fit."""
@@ -214,12 +225,14 @@ class ChainTree(VirtualRows):
         if words is None:
             return []
         row = self.row(line)
+        if row_place(row) is None:
+            return fit_label(words.label(row, self.indent), width, self.signs.cut)
         return [piece for placed in fit(self.columns(), width) for piece in self._cell(words, row, placed)]
 
     def _cell(self, words: RowWords, row: Row, placed: Placed) -> Iterable[Piece]:
         column = placed.column.id
         if column == "label":
-            yield from fit_label(words.label(row), placed.width, self.signs.cut)
+            yield from fit_label(words.label(row, self.indent), placed.width, self.signs.cut)
             return
         yield Piece(" ")
         text = words.number(row, column, placed.width)

@@ -30,9 +30,9 @@ class RowWords:
         self.view = view
         self.signs = signs
 
-    def label(self, row: Row) -> list[Piece]:
-        """The row without its numbers, as long as it is."""
-        indent = Piece("  " * row.depth)
+    def label(self, row: Row, step: int = 2) -> list[Piece]:
+        """The row without its numbers, as long as it is; `step` cells of indent a level."""
+        indent = Piece(" " * (step * row.depth))
         opener = Piece(self._opener(row), "dim")
         if row.rule is not None:
             return [indent, opener, *self._rule(row)]

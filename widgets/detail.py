@@ -23,7 +23,7 @@ def wrapped(facts: Sequence[Fact], width: int) -> list[Fact]:
 class Detail(VirtualRows):
     """Pane of the selected thing."""
 
-    HEAD_LINES = 1
+    HAS_HEADS = False
 
     def __init__(self, *, signs: Signs = UNICODE, css_id: str | None = None) -> None:
         super().__init__(signs=signs, css_id=css_id)
@@ -39,7 +39,7 @@ class Detail(VirtualRows):
             return
         is_same = subject == self._subject
         self._subject, self._headline, self._facts = subject, headline, facts
-        self._lines = wrapped(facts, self.size.width)
+        self._lines = wrapped(facts, self.rows_width)
         self.forget_strips()
         self.rows_changed()
         if not is_same:
@@ -57,7 +57,7 @@ class Detail(VirtualRows):
 
     def on_resize(self) -> None:
         """Wrap anew for the new width."""
-        self._lines = wrapped(self._facts, self.size.width)
+        self._lines = wrapped(self._facts, self.rows_width)
         self.forget_strips()
         super().on_resize()
 

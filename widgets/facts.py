@@ -242,8 +242,8 @@ def _target_facts(view: View, key: ChainKey, rule: Rule) -> Iterator[Fact]:
         if chain is None:
             continue
         verb = "goes to" if rule.verb == "goto" else "jumps to"
-        absent = "" if chain.present else ", which is not in this text"
-        yield Fact(f"{verb} {name}{absent}", "link", ChainId(target))
+        words = view.index.role_of_chain(target).words if chain.present else "not in this text"
+        yield Fact(f"{verb} {name}  {words}".rstrip(), "link", ChainId(target))
 
 
 def _chain_facts(view: View, key: ChainKey, signs: Signs) -> Iterator[Fact]:

@@ -38,11 +38,11 @@ class FileList(VirtualRows):
         self._state = state
         self._lines: list[Fact] = []
 
-    HEAD_LINES = 1
+    HAS_HEADS = False
 
     def on_resize(self) -> None:
         """Wrap anew for the new width."""
-        width = max(8, self.size.width - 3)
+        width = max(8, self.rows_width - 2)
         self._lines = [
             Fact(_indent(fact.text) + line, fact.look)
             for fact in file_facts(self._state)

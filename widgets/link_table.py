@@ -42,16 +42,16 @@ class LinkRows:
         """The columns with their widest content; the traffic heads say what is counted."""
         rate = self._traffic_unit()
         return [
-            Column("name", "name", 0, 11, self._widest("name", 11)),
-            Column("pod", "pod", 4, 9, self._widest("pod", 9)),
-            Column("kind", "kind", 8, 6, self._widest("kind", 6)),
-            Column("state", "state", 1, 5, 5),
-            Column("mtu", "mtu", 7, 5, 5, right=True),
-            Column("addresses", "addresses", 9, 11, self._widest("addresses", 11)),
-            Column("rx", f"rx{rate}", 2, 5, 8, right=True),
-            Column("tx", f"tx{rate}", 3, 5, 8, right=True),
-            Column("drops", "drops", 5, 5, 7, right=True),
-            Column("owner", "own", 6, 3, 3),
+            Column("name", "name", 0, min(15, self._widest("name", 6)), self._widest("name", 6)),
+            Column("pod", "pod", 10, 9, self._widest("pod", 9)),
+            Column("kind", "kind", 14, 6, self._widest("kind", 6)),
+            Column("state", "up", 1, 4, 4),
+            Column("mtu", "mtu", 13, 5, 5, right=True),
+            Column("addresses", "addresses", 15, 11, self._widest("addresses", 11)),
+            Column("rx", f"rx{rate}", 2, 5, 7, right=True),
+            Column("tx", f"tx{rate}", 3, 5, 7, right=True),
+            Column("drops", "drops", 11, 5, 7, right=True),
+            Column("owner", "own", 12, 3, 3),
         ]
 
     def _traffic_unit(self) -> str:

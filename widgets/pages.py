@@ -16,7 +16,7 @@ Page = tuple[str, Sequence[Fact]]
 class Pages(VirtualRows):
     """Pages with a title each."""
 
-    HEAD_LINES = 1
+    HAS_HEADS = False
 
     def __init__(
         self,
@@ -41,7 +41,7 @@ class Pages(VirtualRows):
         self._fill()
 
     def _fill(self) -> None:
-        width = max(20, self.size.width - 3)
+        width = max(20, self.rows_width - 2)
         self._lines = [piece for fact in self._pages[self._at][1] for piece in hung(fact, width)]
         self.forget_strips()
         self.rows_changed()

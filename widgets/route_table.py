@@ -30,13 +30,13 @@ class RouteRows:
         """The columns that these routes need, with their widest content."""
         tables = any(route.table != "main" for route in self.routes)
         shown = [
-            Column("dst", "dst", 0, 13, self._widest("dst", 13)),
+            Column("dst", "dst", 0, min(15, self._widest("dst", 9)), self._widest("dst", 9)),
             Column("via", "via", 3, 7, self._widest("via", 7)),
             Column("dev", "dev", 1, 8, self._widest("dev", 8)),
-            *([Column("table", "table", 5, 5, self._widest("table", 5))] if tables else []),
-            Column("pod", "pod", 4, 12, self._widest("pod", 12)),
-            Column("proto", "proto", 6, 5, self._widest("proto", 5)),
-            Column("metric", "metric", 7, 6, 6, right=True),
+            *([Column("table", "table", 11, 5, self._widest("table", 5))] if tables else []),
+            Column("pod", "pod", 10, 12, self._widest("pod", 12)),
+            Column("proto", "proto", 12, 5, self._widest("proto", 5)),
+            Column("metric", "metric", 13, 6, 6, right=True),
             Column("owner", "own", 2, 3, 3),
         ]
         return [column for column in shown if column.id != "pod" or self._widest("pod", 0)]

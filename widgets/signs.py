@@ -13,7 +13,7 @@ from dataclasses import dataclass
 class Signs:
     """One set of signs; every field is one cell wide, except `at_least` where the set is ASCII."""
 
-    cursor: str = "▸"
+    cursor: str = "▌"
     """Row with the cursor, in the leftmost cell."""
     related: str = "◆"
     """Row that belongs to what the cursor is on in another pane."""

@@ -111,8 +111,8 @@ class VirtualRows(ScrollView, can_focus=True, inherit_bindings=False):
     }
     """
 
-    HEAD_LINES: ClassVar[int] = 2
-    """Title and column heads, above the rows that scroll."""
+    HAS_HEADS: ClassVar[bool] = True
+    """Whether column heads stand below the title, above the rows that scroll."""
 
     cursor: reactive[int] = reactive(0, repaint=False)
     """Row that the cursor is on, from 0."""
@@ -152,6 +152,7 @@ class VirtualRows(ScrollView, can_focus=True, inherit_bindings=False):
         self.signs = signs
         self.empty_because = "reading" + signs.cut
         self.light = NO_LIGHT
+        self.titled = True
         self._strips: LRUCache[Hashable, Strip] = LRUCache(CACHED_STRIPS)
         self._looks: dict[str, Style] = {}
         self._drawn: dict[int, Hashable] = {}
@@ -210,13 +211,25 @@ class VirtualRows(ScrollView, can_focus=True, inherit_bindings=False):
             self.refresh()
             return
         for line in changed:
-            self.refresh_line(line + self.HEAD_LINES)
+            self.refresh_line(line + self.head_lines)
 
     def light_up(self, light: Light) -> None:
         """Show which rows belong to the selection of another pane."""
         if light != self.light:
             self.light = light
             self.numbers_changed()
+
+    def show_title(self, titled: bool) -> None:
+        """Show the title, or leave it to a line of tabs."""
+        if titled != self.titled:
+            self.titled = titled
+            self._set_height()
+            self.refresh()
+
+    @property
+    def head_lines(self) -> int:
+        """Lines above the rows that scroll."""
+        return self.titled + self.HAS_HEADS
 
     def title_changed(self) -> None:
         """Repaint the title line alone."""
@@ -239,7 +252,7 @@ class VirtualRows(ScrollView, can_focus=True, inherit_bindings=False):
     def watch_cursor(self, before: int, now: int) -> None:
         """Repaint both rows and tell the screen."""
         for line in (before, now):
-            self.refresh_line(line + self.HEAD_LINES)
+            self.refresh_line(line + self.head_lines)
         if self.row_count():
             self.post_message(self.Highlighted(self, now))
 
@@ -264,8 +277,13 @@ class VirtualRows(ScrollView, can_focus=True, inherit_bindings=False):
         if scroll:
             self._scroll_into_view(self.cursor, centre)
 
+    @property
+    def rows_width(self) -> int:
+        """Cells of a row, beside the scrollbar."""
+        return self.scrollable_content_region.width
+
     def _room(self) -> int:
-        return max(0, self.size.height - self.HEAD_LINES)
+        return max(0, self.size.height - self.head_lines)
 
     def _scroll_into_view(self, line: int, centre: bool) -> None:
         room, top = self._room(), self.scroll_offset.y
@@ -279,7 +297,7 @@ class VirtualRows(ScrollView, can_focus=True, inherit_bindings=False):
         return range(top, min(self.row_count(), top + self._room()))
 
     def _set_height(self) -> None:
-        self.virtual_size = Size(self.size.width, self.row_count() + self.HEAD_LINES)
+        self.virtual_size = Size(self.size.width, self.row_count() + self.head_lines)
 
     # Events -------------------------------------------------------------------
 
@@ -305,9 +323,9 @@ class VirtualRows(ScrollView, can_focus=True, inherit_bindings=False):
     def on_click(self, event: events.Click) -> None:
         """Cursor to the row; a second click, or one on its opener, does what enter does."""
         offset = event.get_content_offset(self)
-        if offset is None or offset.y < self.HEAD_LINES:
+        if offset is None or offset.y < self.head_lines:
             return
-        line = offset.y - self.HEAD_LINES + self.scroll_offset.y
+        line = offset.y - self.head_lines + self.scroll_offset.y
         if line >= self.row_count():
             return
         self._place(line)
@@ -318,12 +336,12 @@ class VirtualRows(ScrollView, can_focus=True, inherit_bindings=False):
 
     def render_line(self, y: int) -> Strip:
         """Strip of one line of the pane; drawing changes nothing but the cache."""
-        width = self.size.width
-        if y < self.HEAD_LINES:
+        width = self.rows_width
+        if y < self.head_lines:
             return self._head_strip(y, width)
-        line = y - self.HEAD_LINES + self.scroll_offset.y
+        line = y - self.head_lines + self.scroll_offset.y
         if line >= self.row_count():
-            return self._empty_strip(y - self.HEAD_LINES, width)
+            return self._empty_strip(y - self.head_lines, width)
         face = self._face(line)
         self._drawn[line] = face
         key = (face, width)
@@ -373,7 +391,7 @@ class VirtualRows(ScrollView, can_focus=True, inherit_bindings=False):
         return self.get_component_rich_style(component, partial=True)
 
     def _head_strip(self, y: int, width: int) -> Strip:
-        if y == 0:
+        if y == 0 and self.titled:
             look = "title-focused" if self.has_focus else "title"
             text = " " + plain(self.pane_title())
         else:

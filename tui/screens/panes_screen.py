@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from textual import on
 from textual.app import ComposeResult
 from textual.containers import Horizontal
+from textual.events import Resize
 from textual.screen import Screen
 
 from tui.bindings import BY_ID, KEYS, keys_in_use
@@ -35,11 +36,14 @@ from widgets.virtual_rows import VirtualRows
 WIDE = 120
 """Columns from which the three panes stand side by side."""
 
+HUGE = 170
+"""Columns from which routes and interfaces have all they need and the chains get the rest."""
+
 
 class PanesScreen(Screen[None]):
     """Routes, interfaces, chains and detail, linked with each other."""
 
-    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (WIDE, "-wide")]
+    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (WIDE, "-wide"), (HUGE, "-huge")]
 
     def __init__(self, *, desk: Desk | None, feed: LiveFeed | None, signs: Signs, clock: Clock) -> None:
         super().__init__(id="explorer")
@@ -77,6 +81,10 @@ class PanesScreen(Screen[None]):
         self.set_interval(1.0, self._say_status)
         self._say_keys("routes")
         self.call_after_refresh(self._begin)
+
+    def on_resize(self, event: Resize) -> None:
+        """One pane at a time has its title among the tabs."""
+        self.panes.show_titles(event.size.width >= WIDE)
 
     def _begin(self) -> None:
         if self.feed is not None:
