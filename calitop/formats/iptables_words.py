@@ -129,17 +129,20 @@ class _Grouper:
         return self._is_bang(self._place) and self._place + 1 < len(self._words)
 
     def _take_values(self, values: list[str], at: list[int], wanted: int | None) -> None:
+        """The first value is taken whatever it looks like, a second one not when it begins an option."""
         while self._place < len(self._words):
-            if wanted is None:
-                if self._is_option(self._place) or (
-                    self._is_bang(self._place) and self._is_option(self._place + 1)
-                ):
-                    return
-            elif len(values) >= wanted:
+            if wanted is not None and len(values) >= wanted:
+                return
+            if (wanted is None or values) and self._begins_option():
                 return
             values.append(self._words[self._place].text)
             at.append(self._place)
             self._place += 1
+
+    def _begins_option(self) -> bool:
+        return self._is_option(self._place) or (
+            self._is_bang(self._place) and self._is_option(self._place + 1)
+        )
 
     def _owner(self, name: str) -> Part | None:
         """The part that an option belongs to; the one loaded last wins, as in getopt_long(3)."""
