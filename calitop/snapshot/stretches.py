@@ -72,14 +72,23 @@ def _beginning(rows: Sequence[str], at: int) -> Format | None:
     for size in (json_lines,) if json_lines else _WINDOWS:
         window = "\n".join(rows[at : at + size])
         for fmt in formats():
-            if fmt.looks_like(window) and _understands_first(fmt.parse(window), window):
+            if fmt.looks_like(window) and _begins(fmt, rows, at, window):
                 return fmt
     return None
 
 
-def _understands_first(fragment: Fragment, window: str) -> bool:
+def _begins(fmt: Format, rows: Sequence[str], at: int, window: str) -> bool:
+    """Whether the format understands the window, or the lines with all that follows (an open table)."""
+    if _understands_first(fmt.parse(window), window.count("\n") + 1):
+        return True
+    whole = fmt.parse("\n".join(rows[at:]))
+    bad = {problem.line for problem in whole.problems}
+    return says_something(whole) and not bad & set(range(1, _LOST + 1))
+
+
+def _understands_first(fragment: Fragment, lines: int) -> bool:
     bad = {problem.line for problem in fragment.problems}
-    return says_something(fragment) and 1 not in bad and len(bad) * 2 <= window.count("\n") + 1
+    return says_something(fragment) and 1 not in bad and len(bad) * 2 <= lines
 
 
 def _json_lines(rows: Sequence[str], at: int) -> int:

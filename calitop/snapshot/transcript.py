@@ -27,7 +27,7 @@ _STRONG = re.compile(
     rf")(?:[ \t]+(?P<command>[^\n]*)|[ \t]*)$",
     re.M,
 )
-_WEAK = re.compile(rf"^(?P<host>{_HOST})?[#$%>+][ \t]+(?P<command>[a-z/][^\n]*)$", re.M)
+_WEAK = re.compile(rf"^(?P<host>{_HOST})?(?P<sign>[#$%>+])[ \t]+(?P<command>[a-z/][^\n]*)$", re.M)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +93,11 @@ def commands(text: str) -> tuple[Command, ...]:
 
 
 def _prompts(text: str) -> Iterator[tuple[int, int, str | None, str]]:
-    found = {match.start(): match for match in _WEAK.finditer(text) if _is_weak_prompt(match)}
+    weak = list(_WEAK.finditer(text))
+    dollars = any(match["sign"] == "$" and _is_weak_prompt(match) for match in weak)
+    found = {
+        match.start(): match for match in weak if _is_weak_prompt(match) or (dollars and match["sign"] == "$")
+    }
     found.update({match.start(): match for match in _STRONG.finditer(text)})
     for start in sorted(found):
         match = found[start]
