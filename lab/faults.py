@@ -8,7 +8,7 @@ tests/kernel/test_lab_faults.py.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from lab import topology
@@ -54,7 +54,7 @@ class Fault:
     kube: KubeProxy = "ipvs"
     size: int = 56
     """Bytes of data in a ping."""
-    whole: bool = field(default=False)
+    whole: bool = False
     """Pings that may not be cut into fragments."""
 
     def plans(self) -> dict[str, Plan]:

@@ -54,10 +54,19 @@ class Lab:
 
     @property
     def settings(self) -> Settings | None:
-        """What the running lab was brought up with; None while it is down."""
-        with contextlib.suppress(FileNotFoundError):
+        """What the running lab was brought up with; None while it is down.
+
+        Raises:
+            LabError: The state was written by another version of the lab.
+        """
+        if not (self._state.exists() and Path("/run/netns", self.namespace("net")).exists()):
+            return None
+        try:
             return Settings(**json.loads(self._state.read_text()))
-        return None
+        except (TypeError, ValueError):
+            raise LabError(
+                f"cannot read {str(self._state)!r}: not this lab's; build it anew: make lab"
+            ) from None
 
     def up(self, settings: Settings, plans: Mapping[str, Plan] | None = None) -> None:
         """Builds the lab and loads the plans; what an earlier run left behind goes first.
@@ -164,6 +173,8 @@ class Lab:
             batch(f"netns del {name}" for name in left)
         for file in (self._state, self._log):
             file.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # another lab's state may be in it
+            STATE_FOLDER.rmdir()
 
 
 def _ground(settings: Settings) -> tuple[str, str]:

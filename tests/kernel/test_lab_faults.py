@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Iterator
 
 import pytest
 
-from lab import trial
-from lab.faults import FAULTS, PINGS, Fault
+from lab import measure, trial
+from lab.faults import BY_NAME, FAULTS, PINGS, Fault
 from lab.machine import Lab, Settings
+from lab.plan import healthy
 
 pytestmark = pytest.mark.kernel
 
@@ -40,6 +42,19 @@ def test_fault_moves_what_it_says(lab: tuple[Lab, str], fault: Fault) -> None:
 def test_healing_leaves_nothing_of_any_fault(lab: tuple[Lab, str]) -> None:
     """After every fault the healthy state is back whole."""
     machine, backend = lab
-    machine.load(Settings(backend), Fault("none", "", "", {}, ()).plans())
+    machine.load(Settings(backend), healthy())
     measured = trial.run(machine, backend, lambda: trial.pings_of(machine, FAULTS[0]))
     assert measured.pinged.received == PINGS
+
+
+def test_rewriting_takes_the_counters_of_living_chains(lab: tuple[Lab, str]) -> None:
+    """While Felix rewrites, an endpoint chain that has counted is back at zero a round later."""
+    machine, backend = lab
+    fault = BY_NAME["rewriting"]
+    trial.of_fault(machine, backend, fault)
+    chain = f"filter cali-fw-{fault.destination.interface}: RELATED,ESTABLISHED"
+    deadline = time.monotonic() + 20
+    while measure.read(machine, "work1", backend).moved(chain) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert measure.read(machine, "work1", backend).moved(chain) == 0
+    machine.load(Settings(backend), healthy())
