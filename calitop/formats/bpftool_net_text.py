@@ -1,5 +1,7 @@
 """`bpftool net` as text: attached BPF programs under the lines `xdp:`, `tc:`, `netfilter:`.
 
+A grep takes those lines away; programs of traffic control are known by their shape.
+
 Source: src/net.c of bpftool.
 """
 
@@ -17,12 +19,17 @@ _SECTION = re.compile(r"(xdp|tc|flow_dissector|netfilter):\s*")
 _ATTACHED = re.compile(r"\s*([^\s(]+)\(\d+\)\s+(\S+)(?:\s+(\S.*))?", re.ASCII)
 _NUMBER = re.compile(r"\b(?:prog_id|id) (\d+)", re.ASCII)
 _KIND = re.compile(r"(clsact|tcx|netkit)/(\w+)")
+_TC = re.compile(r"\s*[^\s(]+\(\d+\) (?:clsact|tcx|netkit)/\w+ \S", re.ASCII)
 
 
 def looks_like(text: str) -> bool:
-    """Whether the text begins with the sections of `bpftool net`."""
-    sections = [line for line in head_lines(text) if _SECTION.fullmatch(line)]
-    return [line.strip() for line in sections[:2]] == ["xdp:", "tc:"]
+    """Whether the text has the sections of `bpftool net`, or only its lines of traffic control."""
+    lines = head_lines(text)
+    sections = [line.strip() for line in lines if _SECTION.fullmatch(line)]
+    if sections[:2] == ["xdp:", "tc:"]:
+        return True
+    rest = [line for line in lines if not _SECTION.fullmatch(line)]
+    return bool(rest) and all(_TC.match(line) for line in rest)
 
 
 def parse(text: str) -> Fragment:
@@ -34,7 +41,7 @@ def parse(text: str) -> Fragment:
         if match := _SECTION.fullmatch(line):
             section = match[1]
             continue
-        attachment = _attachment(section, line) if section else None
+        attachment = _attachment(section, line) if section or _TC.match(line) else None
         if attachment is None:
             problems.add(number, line.strip(), "is not an attached program")
         else:

@@ -33,6 +33,7 @@ _SWITCHES = word_set(
     "learning proxy rsc l2miss l3miss udpcsum udp6zerocsumtx udp6zerocsumrx remcsumtx remcsumrx external gbp "
     "gpe pmtudisc ignore-df localbypass iseq oseq icsum ocsum"
 )
+_PROTOCOLS = word_set("any ipip ip4ip6 ip6ip6 mplsip ip/ipv6 ipv6/ipv6")
 _JSON_NAMES = {
     "dstport": "port",
     "srcport": "port_range",
@@ -210,7 +211,7 @@ def _settings(words: Sequence[str]) -> Iterator[tuple[str, str]]:
         if base in _SWITCHES or not rest:
             yield _JSON_NAMES.get(base, base), "true" if base == name else "false"
             continue
-        if name == "any":
+        if name in _PROTOCOLS:
             yield "proto", name
             continue
         value = rest.pop(0)

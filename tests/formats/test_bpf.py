@@ -112,6 +112,13 @@ def test_both_forms_of_bpftool_tell_the_same() -> None:
         ] == expected
 
 
+def test_grepped_lines_are_known_by_their_shape() -> None:
+    text = "\n".join(line for line in TEXT.split("\n") if "lxc" in line)
+    assert bpftool_net_text.looks_like(text)
+    found = bpftool_net_text.parse(text).bpf or ()
+    assert [(one.dev, one.id) for one in found] == [("lxc1", 9), ("lxc2", 10)]
+
+
 def test_nothing_attached_is_a_statement() -> None:
     assert bpftool_net.parse('[{"xdp":[],"tc":[],"flow_dissector":[]}]').bpf == ()
     assert bpftool_net_text.parse("xdp:\n\ntc:\n\nflow_dissector:\n\n").bpf == ()

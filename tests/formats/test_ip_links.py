@@ -72,6 +72,16 @@ def test_details_tell_the_kind_its_settings_and_the_counters() -> None:
     assert vxlan.counters == LinkCounters()
 
 
+def test_a_tunnel_between_two_addresses_keeps_both() -> None:
+    text = (
+        "2255: tun1@NONE: <POINTOPOINT,NOARP,UP,LOWER_UP> mtu 1480 qdisc noqueue state UNKNOWN\n"
+        "    link/ipip 198.51.100.10 peer 203.0.113.20 promiscuity 0\n"
+        "    ipip ipip remote 203.0.113.20 local 198.51.100.10 ttl 64 pmtudisc\n"
+    )
+    link = only(ip_link_text.parse(text))
+    assert {("remote", "203.0.113.20"), ("local", "198.51.100.10"), ("pmtudisc", "true")} <= set(link.info)
+
+
 def test_without_details_the_hardware_type_tells_a_tunnel() -> None:
     head = "5: tunl0@NONE: <NOARP,UP> mtu 1480 qdisc noqueue state UNKNOWN\n"
     text = head + "    link/ipip 0.0.0.0 brd 0.0.0.0\n"
