@@ -85,8 +85,10 @@ class Preparer:
 
 
 def open_hooks(outline: Outline) -> None:
-    """Open the hooks themselves, so that the first picture shows rules with their counters."""
-    for row in [row for row in outline.rows() if row.kind == "hook"]:
+    """Open the hooks, so that the first picture shows rules with their counters; without hooks the groups."""
+    rows = list(outline.rows())
+    hooks = [row for row in rows if row.kind == "hook"]
+    for row in hooks or rows:
         outline.set_open(row, True)
 
 

@@ -214,10 +214,11 @@ class ChainTree(VirtualRows):
         return self.outline.line_of(row_id)
 
     def columns(self) -> Sequence[Column]:
-        """The number columns; rates only where there are any."""
+        """The number columns; differences and rates only where there are any."""
         rate = [_RATE] if self.view is None or self.view.live else []
+        since = [_SINCE] if self.view is None or self.view.counts is not None else []
         label = replace(_LABEL, least=max(_LABEL.least, self.rows_width * 11 // 20))
-        return [label, _PACKETS, _BYTES, _SINCE, *rate]
+        return [label, _PACKETS, _BYTES, *since, *rate]
 
     def row_pieces(self, line: int, width: int) -> Iterable[Piece]:
         """Label, then the numbers that fit."""

@@ -24,6 +24,7 @@ class Detail(VirtualRows):
     """Pane of the selected thing."""
 
     HAS_HEADS = False
+    SHOWS_BLURRED_CURSOR = False
 
     def __init__(self, *, signs: Signs = UNICODE, css_id: str | None = None) -> None:
         super().__init__(signs=signs, css_id=css_id)

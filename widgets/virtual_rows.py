@@ -111,6 +111,9 @@ class VirtualRows(ScrollView, can_focus=True, inherit_bindings=False):
     }
     """
 
+    SHOWS_BLURRED_CURSOR: ClassVar[bool] = True
+    """Whether the cursor row is marked while the focus is elsewhere."""
+
     HAS_HEADS: ClassVar[bool] = True
     """Whether column heads stand below the title, above the rows that scroll."""
 
@@ -352,8 +355,10 @@ class VirtualRows(ScrollView, can_focus=True, inherit_bindings=False):
 
     def _face(self, line: int) -> Hashable:
         row_id = self.row_id(line)
-        at_cursor = (line == self.cursor) + (line == self.cursor and self.has_focus)
-        return (row_id, self.row_face(line), at_cursor, self.lit(line))
+        return (row_id, self.row_face(line), self._marks_cursor(line), self.has_focus, self.lit(line))
+
+    def _marks_cursor(self, line: int) -> bool:
+        return line == self.cursor and (self.has_focus or self.SHOWS_BLURRED_CURSOR)
 
     def lit(self, line: int) -> int:
         """2 for a row that belongs to the selection elsewhere, 1 for one that hides such a row."""
@@ -361,7 +366,7 @@ class VirtualRows(ScrollView, can_focus=True, inherit_bindings=False):
 
     def _gutter(self, line: int) -> Piece:
         lit = self.lit(line)
-        if line == self.cursor and (self.has_focus or not lit):
+        if self._marks_cursor(line) and (self.has_focus or not lit):
             return Piece(self.signs.cursor, "strong" if self.has_focus else "dim")
         return Piece((" ", self.signs.leads, self.signs.related)[lit], "strong")
 
@@ -373,7 +378,7 @@ class VirtualRows(ScrollView, can_focus=True, inherit_bindings=False):
 
     def _row_style(self, line: int) -> Style:
         style = self._look("related") if self.lit(line) == 2 else Style.null()
-        if line == self.cursor:
+        if self._marks_cursor(line):
             style += self._look("cursor" if self.has_focus else "cursor-blurred")
         return style
 
