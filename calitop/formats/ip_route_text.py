@@ -254,7 +254,11 @@ class _RouteReader:
     def _next_hop(self, number: int, line: str) -> NextHop:
         gateway = dev = weight = None
         flags: list[str] = []
+        encapsulated = False
         for word in self._words:
+            encapsulated = word == "encap" or (encapsulated and word not in ("via", "dev"))
+            if encapsulated:
+                continue
             if word == "via":
                 gateway = self._gateway(word)
             elif word == "dev":

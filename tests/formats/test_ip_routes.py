@@ -69,6 +69,13 @@ def test_the_ways_of_a_multipath_route_stand_below_it() -> None:
     assert second.nexthops == ()
 
 
+def test_a_way_may_have_an_encapsulation_of_its_own() -> None:
+    route = only(
+        "10.9.5.0/24\n\tnexthop encap ip id 3 src 0.0.0.0 dst 1.1.1.1 via 10.0.0.2 dev d0 weight 1\n"
+    )
+    assert route.nexthops == (NextHop("10.0.0.2", "d0", 1),)
+
+
 def test_one_line_output_is_the_same() -> None:
     one_line = MULTIPATH.replace("\n\t", " \\\t")
     assert routes_of(one_line) == routes_of(MULTIPATH)
