@@ -44,7 +44,8 @@ def open_tun(device: str) -> int:
 def open_tap(device: str) -> socket.socket:
     """A packet socket that sees what goes out by the device, with its mark."""
     tap = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(ETH_P_ALL))
-    tap.setsockopt(socket.SOL_SOCKET, SO_RCVMARK, 1)
+    with contextlib.suppress(OSError):  # before kernel 5.19 outer packets go without a mark
+        tap.setsockopt(socket.SOL_SOCKET, SO_RCVMARK, 1)
     tap.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 22)
     tap.bind((device, ETH_P_ALL))
     return tap

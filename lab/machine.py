@@ -116,8 +116,10 @@ class Lab:
 
     def _load_node(self, backend: str, plan: Plan) -> None:
         name = self.namespace(plan.node.name)
-        settings = "".join(f"{key} = {value}\n" for key, value in network.sysctls(plan))
-        inside(name, "sysctl", "-q", "-p", "/dev/stdin", stdin=settings)
+        settings = (
+            f"echo {value} > /proc/sys/{key.replace('.', '/')}" for key, value in network.sysctls(plan)
+        )
+        inside(name, "sh", "-e", stdin="\n".join(settings))
         batch(network.addresses(plan), name)
         batch(network.routes(plan), name)
         inside(name, "ipset", "-exist", "restore", stdin=rules.sets_text(plan))
