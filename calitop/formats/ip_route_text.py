@@ -125,6 +125,8 @@ class _RouteReader:
             draft = self._begin()
             if draft is None:
                 return self._no_route("is not a route")
+            if any(line.split()[0] == "cache" for _, line in self._more):
+                return self._no_route("the answer of a lookup, not an entry of a table")
             for word in self._words:
                 self._read_word(draft, word)
             for number, line in self._more:
@@ -143,8 +145,9 @@ class _RouteReader:
         return RouteDraft(word, self._line, self._table, kind)
 
     def _finish(self, draft: RouteDraft) -> RouteDraft | None:
-        if self._unknown and any(known.startswith(self._unknown[-1]) for known in _ALL_WORDS):
-            return self._no_route(f"the line is cut in '{self._unknown[-1]}'")
+        last = self._text.split()[-1]
+        if self._unknown[-1:] == [last] and any(known.startswith(last) for known in _ALL_WORDS):
+            return self._no_route(f"the line is cut in '{last}'")
         if not draft.leads_somewhere():
             return self._no_route("names neither a device nor a next hop")
         if self._unknown:
@@ -248,8 +251,6 @@ class _RouteReader:
         if words[0] == "nexthop":
             self._words = iter(words[1:])
             draft.nexthops.append(self._next_hop(number, line))
-        elif words[0] == "cache":
-            self._problems.add(number, line.strip(), "the answer of a lookup, not an entry of a table")
 
     def _next_hop(self, number: int, line: str) -> NextHop:
         gateway = dev = weight = None

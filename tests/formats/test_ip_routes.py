@@ -144,6 +144,14 @@ def test_a_cut_last_line_is_reported_and_not_fatal(cut: str) -> None:
     assert [(problem.line, problem.text) for problem in fragment.problems] == [(2, cut)]
 
 
+def test_the_answer_of_a_lookup_is_no_route() -> None:
+    fragment = ip_route_text.parse(
+        "10.222.219.6 dev cali1 src 10.0.0.1 uid 0 \n    cache \n10.0.0.0/8 dev d0\n"
+    )
+    assert [route.dst for route in fragment.routes or ()] == ["10.0.0.0/8"]
+    assert [problem.line for problem in fragment.problems] == [1]
+
+
 def test_an_unknown_word_is_reported_and_the_route_kept() -> None:
     fragment = ip_route_text.parse("10.0.0.0/8 dev d0 frobnicate scope link\n")
     assert [route.scope for route in fragment.routes or ()] == ["link"]
