@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Literal, Protocol
 
 from calitop.cni.index import NodeIndex
@@ -166,20 +167,25 @@ class Rules:
         """The rule's text and which of its equals it is."""
         if at >= len(self.chain.rules):
             return at - len(self.chain.rules)
-        text = self.chain.rules[at].text
-        return text, sum(rule.text == text for rule in self.chain.rules[:at])
+        return self._tokens[at]
 
     def find(self, tokens: set[Hashable]) -> dict[Hashable, int]:
         """The places of the rules with those texts."""
-        seen: dict[str, int] = {}
-        found: dict[Hashable, int] = {}
-        for at, rule in enumerate(self.chain.rules):
-            token = rule.text, seen.get(rule.text, 0)
-            seen[rule.text] = token[1] + 1
-            if token in tokens:
-                found[token] = at
+        found: dict[Hashable, int] = {
+            token: at for at, token in enumerate(self._tokens) if tokens and token in tokens
+        }
         ends = {at - len(self.chain.rules): at for at in range(len(self.chain.rules), self.count)}
         return found | {token: at for token, at in ends.items() if token in tokens}
+
+    @cached_property
+    def _tokens(self) -> list[tuple[str, int]]:
+        """Each rule's text and which of its equals it is, in one pass over the chain."""
+        seen: dict[str, int] = {}
+        tokens = []
+        for rule in self.chain.rules:
+            tokens.append((rule.text, seen.get(rule.text, 0)))
+            seen[rule.text] = tokens[-1][1] + 1
+        return tokens
 
     def chain_at(self, at: int) -> ChainKey | None:
         """The one chain that the rule leads to."""
