@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -33,6 +34,9 @@ if TYPE_CHECKING:
 
 Reopen = Callable[[], "Sequence[NodeMoments]"]
 Save = Callable[[Path], object]
+
+COLLECT_RARELY = (50_000, 20, 50)
+"""Thresholds of the garbage collector: walking 50,000 rules takes longer than drawing a screen."""
 
 
 class CalitopApp(App[None]):
@@ -143,6 +147,7 @@ def run(
         BadConfig: The configuration file cannot be used.
     """
     config = load_config(config_path(os.environ))
+    gc.set_threshold(*COLLECT_RARELY)
     app = CalitopApp(
         source=source,
         snapshots=snapshots,
@@ -154,6 +159,7 @@ def run(
         signs=_signs(config),
         theme=theme_for(os.environ),
     )
+    gc.freeze()
     app.run()
     return app.return_code or 0
 

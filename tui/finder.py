@@ -9,6 +9,9 @@ from calitop.model.node import Pod
 from calitop.search import Hit, search
 from widgets.view import ChainId, LinkId, RuleId, Subject, View, route_id
 
+FOUND = 2000
+"""Places that are kept; who has found more types more."""
+
 
 @dataclass
 class Finder:
@@ -38,13 +41,22 @@ class Finder:
         """How many places, and which is looked at."""
         if not self.words.strip():
             return ""
-        return f"{self.at + 1} of {len(self.places)}" if self.places else "nothing found"
+        if not self.places:
+            return "nothing found"
+        more = "+" if len(self.places) >= FOUND else ""
+        return f"{self.at + 1} of {len(self.places)}{more}"
 
 
 def find(view: View, words: str) -> list[Subject]:
     """Places in rules, routes, interfaces and pods that hold the words; for a thread."""
-    places = (_place(view, hit) for hit in search(view.state, view.index, words))
+    hits = search(view.state, view.index, words, FOUND)
+    places = (_place(view, hit) for hit in hits)
     return list(dict.fromkeys(place for place in places if place is not None))
+
+
+def make_ready(view: View) -> None:
+    """Collect the texts to search in, so that the first letter need not; for a thread."""
+    search(view.state, view.index, "")
 
 
 def _place(view: View, hit: Hit) -> Subject | None:

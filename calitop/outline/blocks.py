@@ -39,6 +39,9 @@ class Block:
         self._order: list[int] = []
         self._starts: list[int] = []
         self._blocks: list[Block] = []
+        if not self.opened:
+            self.lines = self.size
+            return
         below = 0
         for at in sorted(self.opened):
             position = self.position(at)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from textual import on
 
-from tui.finder import Finder, find
+from tui.finder import Finder, find, make_ready
 from tui.history import Place
 from tui.messages import SearchDone
 from tui.screens.panes_screen import PanesScreen
@@ -36,6 +36,9 @@ class SearchScreen(PanesScreen):
     def action_search(self) -> None:
         """Open the search line."""
         self._search_from = self.panes.place()
+        shown = self.shown
+        if shown is not None:
+            self.run_worker(lambda: make_ready(shown.view), thread=True, group="search")
         self.query_one(SearchBox).open()
 
     @on(SearchBox.Searched)
