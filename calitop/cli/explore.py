@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sys
+from functools import partial
+from pathlib import Path
 
 from calitop.cli.arguments import Arguments
 from calitop.errors import UsageError
@@ -40,6 +42,16 @@ def _live(arguments: Arguments) -> int:
 
     source = live_source(arguments)
     try:
-        return run_app(source=source)
+        return run_app(source=source, save=partial(_save, arguments))
     finally:
         source.close()
+
+
+def _save(arguments: Arguments, dest: Path) -> None:
+    """What `calitop save DEST` does, for the key of the explorer."""
+    from calitop.snapshot.save import check_destination, save
+    from calitop.sources.collect import collect, programs
+
+    check_destination(dest)
+    captures = collect(arguments.netns, arguments.via, arguments.pods)
+    save(captures, dest, programs(captures))
