@@ -20,9 +20,11 @@ class Step(NamedTuple):
     chain: ChainCounts
     was: Values
     """The values before."""
-    touched: tuple[int, ...] = ()
-    """Positions whose value or rate changed."""
-    fell: tuple[int, ...] = ()
+    touched: list[int]
+    """Positions whose value changed."""
+    cooled: list[int]
+    """Positions whose rate fell to zero."""
+    fell: list[int]
     """Positions that count from zero again."""
 
 
@@ -34,21 +36,22 @@ def advance(chain: ChainCounts, values: Values, elapsed_s: float, poll: int) -> 
     since, so all deltas of the chain become lower bounds.
     """
     was = chain.values
-    if values == was:
-        return Step(_quiet(chain, elapsed_s), was, tuple(chain.rates))
-    touched = tuple(i for i, (a, b) in enumerate(zip(was, values, strict=True)) if a is not b and a != b)
-    fell = tuple(i for i in touched if fallen(was[i], values[i]))
-    rates = {i: _rate(was[i], values[i], elapsed_s) for i in touched}
-    grown = replace(
-        chain,
-        values=values,
-        base=_adopted(chain, values, touched),
-        rates=rates,
-        read_twice=elapsed_s > 0 or chain.read_twice,
-        hits=_hits(chain, values, touched, poll),
+    touched = [i for i, (a, b) in enumerate(zip(was, values, strict=True)) if a is not b and a != b]
+    fell = [i for i in touched if fallen(was[i], values[i])]
+    after = ChainCounts(
+        values,
+        _adopted(chain, values, touched),
+        chain.carried,
+        chain.loose,
+        chain.unknown,
+        {i: _rate(was[i], values[i], elapsed_s) for i in touched},
+        chain.since,
+        _hits(chain, values, touched, poll),
     )
-    after = restarted(grown, was, fell) if fell else grown
-    return Step(after, was, tuple({*touched, *chain.rates}), fell)
+    if fell:
+        after = restarted(after, was, fell)
+    cooled = [i for i in chain.rates if i not in after.rates]
+    return Step(after, was, touched, cooled, fell)
 
 
 def fallen(was: Counter | None, now: Counter | None) -> bool:
@@ -69,13 +72,6 @@ def restarted(chain: ChainCounts, was: Sequence[Counter | None], fell: Iterable[
         )
         base[i] = ZERO
     return replace(chain, base=tuple(base), carried=carried, loose=range(len(base)))
-
-
-def _quiet(chain: ChainCounts, elapsed_s: float) -> ChainCounts:
-    timed = chain.read_twice or elapsed_s > 0
-    if timed == chain.read_twice and not chain.rates:
-        return chain
-    return replace(chain, rates={}, read_twice=timed)
 
 
 def _adopted(chain: ChainCounts, values: Values, touched: Iterable[int]) -> Values:

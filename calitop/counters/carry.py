@@ -35,24 +35,30 @@ def values_of(chain: Chain) -> tuple[Counter | None, ...]:
     return (*[rule.counter for rule in chain.rules], chain.counter)
 
 
-def first_counts(chain: Chain) -> ChainCounts:
-    """The counts of a chain that is there at the baseline."""
+def first_counts(chain: Chain, at: float, late: bool) -> ChainCounts:
+    """The counts of a chain that is there at the baseline.
+
+    Args:
+        chain: The chain with its counters.
+        at: Monotonic clock, seconds, when it was read.
+        late: What holds no counter yet counts from its first reading; else it stays unknown.
+    """
     values = values_of(chain)
-    return ChainCounts(values, values)
+    unread = frozenset() if late else frozenset(i for i, value in enumerate(values) if value is None)
+    return ChainCounts(values, values, unknown=unread, since=at)
 
 
-def unknown_counts(chain: Chain) -> ChainCounts:
+def unknown_counts(chain: Chain, at: float) -> ChainCounts:
     """The counts of a chain of which nothing is known at the baseline."""
     values = values_of(chain)
-    return ChainCounts(values, values, unknown=frozenset(range(len(values))))
+    return ChainCounts(values, values, unknown=frozenset(range(len(values))), since=at)
 
 
-def new_counts(key: ChainKey, chain: Chain) -> Carried:
+def new_counts(key: ChainKey, chain: Chain, at: float) -> Carried:
     """The counts of a chain that is younger than the baseline: all it counted, at least."""
-    values = values_of(chain)
-    blank = (None,) * len(values)
+    size = len(chain.rules) + 1
     resets = [Reset(key, rule.number, rule.text, "rewritten") for rule in chain.rules]
-    return Carried(ChainCounts(blank, (ZERO,) * len(values), loose=range(len(values))), resets)
+    return Carried(ChainCounts((None,) * size, (ZERO,) * size, loose=range(size), since=at), resets)
 
 
 def gone(key: ChainKey, chain: Chain) -> list[Reset]:
@@ -158,5 +164,6 @@ class _Builder:
             carried=self._carried,
             loose=frozenset(self._loose),
             unknown=frozenset(self._unknown),
+            since=self._old.since,
             hits=self._hits,
         )

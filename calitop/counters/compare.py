@@ -17,7 +17,7 @@ def compare(before: NodeState, after: NodeState) -> Counts:
     Rates are known where both moments say when they were taken.
     """
     elapsed_s = _elapsed_s(before, after)
-    ledger = Ledger(Structure(0, before, 0.0))
+    ledger = Ledger(Structure(0, before, 0.0), late=False)
     ledger.restructure(Structure(1, after, elapsed_s))
     return ledger.add(sample_of(after, 1, elapsed_s))
 

@@ -11,6 +11,7 @@ from collections.abc import Container, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
+from calitop.counters.sample import ChainReading
 from calitop.model.network import LinkCounters
 from calitop.model.rules import ChainKey, Counter
 
@@ -59,9 +60,13 @@ _UNREAD = Count(None, UNKNOWN_DELTA, None, 0, math.inf)
 _NOTHING: Mapping[int, Counter] = {}
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(slots=True, eq=False)
 class ChainCounts:
-    """One chain's counters; the policy's stands behind the last rule's."""
+    """One chain's counters; the policy's stands behind the last rule's.
+
+    Never changed once made (not `frozen`: making one takes three times as long, and a busy
+    poll makes thousands).
+    """
 
     values: tuple[Counter | None, ...]
     base: tuple[Counter | None, ...]
@@ -74,7 +79,8 @@ class ChainCounts:
     """Positions whose delta cannot be told."""
     rates: Mapping[int, float | None] = field(default_factory=dict)
     """Packets per second of what moved between the two newest readings."""
-    read_twice: bool = False
+    since: float = 0.0
+    """Monotonic clock, seconds, of the chain's first reading."""
     hits: Mapping[int, int] = field(default_factory=dict)
     """Number of the poll in which a position last counted; only the newest few."""
 
@@ -90,9 +96,9 @@ class ChainCounts:
             position not in self.loose,
         )
 
-    def rate(self, position: int) -> float | None:
+    def rate(self, position: int, read_at: float) -> float | None:
         """Packets per second of that position; None when unknown."""
-        if not self.read_twice or self.values[position] is None:
+        if read_at <= self.since or self.values[position] is None:
             return None
         return self.rates.get(position, 0.0)
 
@@ -100,11 +106,9 @@ class ChainCounts:
         """Positions that surely counted since the baseline."""
         if self.values == self.base and not self.carried:
             return []
-        return [
-            i
-            for i, (now, base) in enumerate(zip(self.values, self.base, strict=True))
-            if (now != base or i in self.carried) and any(self.delta(i)[:2])
-        ]
+        pairs = zip(self.values, self.base, strict=True)
+        differ = [i for i, (now, base) in enumerate(pairs) if now is not base and now != base]
+        return [i for i in sorted({*differ, *self.carried}) if any(self.delta(i)[:2])]
 
 
 _ZERO = Counter(0, 0)
@@ -115,8 +119,8 @@ class Counts:
     """Everything that was counted since the baseline, as of one reading."""
 
     chains: Mapping[ChainKey, ChainCounts] = field(default_factory=dict)
-    read_at: Mapping[ChainKey, float] = field(default_factory=dict)
-    """Monotonic clock, seconds, of each chain's newest reading."""
+    readings: Mapping[ChainKey, ChainReading] = field(default_factory=dict)
+    """Each chain's newest reading."""
     at: float = 0.0
     """Monotonic clock, seconds, of the newest reading of all."""
     poll: int = 0
@@ -172,9 +176,9 @@ class Counts:
         return Count(
             now=chain.values[position],
             delta=chain.delta(position),
-            packets_per_s=chain.rate(position),
+            packets_per_s=chain.rate(position, self.readings[key].at),
             heat=0 if hit is None else max(0, HOTTEST - (self.poll - hit)),
-            age_s=max(0.0, self.at - self.read_at[key]),
+            age_s=max(0.0, self.at - self.readings[key].at),
         )
 
 

@@ -22,20 +22,21 @@ class NetworkLedger:
         rates: Each link's rates between the two newest readings.
     """
 
-    def __init__(self, links: Links, stats: Mapping[str, int], at: float) -> None:
+    def __init__(self, links: Links, stats: Mapping[str, int], at: float, late: bool) -> None:
+        self._late = late
         self.now, self.stats_now, self._at = dict(links), dict(stats), at
         self._base, self._base_stats = self.now, self.stats_now
         self.rates: Mapping[str, LinkRate] = {}
 
     def add(self, links: Links, stats: Mapping[str, int], at: float) -> None:
-        """Take a reading; an empty one says nothing. What is read first starts the account."""
+        """Take a reading; an empty one says nothing. With `late` the first one starts the account."""
         if links:
             self.rates = link_rates(self.now, links, at - self._at)
             self.now, self._at = dict(links), at
-            self._base = self._base or self.now
+            self._base = self._base or (self.now if self._late else {})
         if stats:
             self.stats_now = dict(stats)
-            self._base_stats = self._base_stats or self.stats_now
+            self._base_stats = self._base_stats or (self.stats_now if self._late else {})
 
     def rebase(self) -> None:
         """Count from the newest values on."""
