@@ -134,7 +134,9 @@ class RowWords:
         figures = self.view.figures(place)
         if not figures.since_packets:
             return "dim"
-        if self.is_alarm(row):
+        if column == "rate" and not figures.per_s:
+            return "dim"
+        if column == "since" and self.is_alarm(row):
             return "alarm"
         return {3: "hot", 2: "warm"}.get(figures.heat, "")
 

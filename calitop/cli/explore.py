@@ -21,7 +21,7 @@ def run(arguments: Arguments) -> int:
     Raises:
         UsageError: There is no terminal to draw on.
     """
-    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+    if not all(stream.isatty() for stream in (sys.stdin, sys.stdout, sys.stderr)):
         raise UsageError("the explorer needs a terminal", "for text use: calitop show")
     return _live(arguments) if arguments.is_live else _offline(arguments)
 
