@@ -45,7 +45,7 @@ def expression(value: Json, kind: Kind = None) -> str:
         kind: What it stands beside (see `kind_of`); it decides quotes and hexadecimal numbers.
     """
     if isinstance(value, dict) and len(value) == 1:
-        (name, inner), *_ = value.items()
+        name, inner = next(iter(value.items()))
         if name in _BINDS and isinstance(inner, list):
             return _operation(name, inner, kind)
         printer = _PRINTERS.get(name)
@@ -60,7 +60,7 @@ def kind_of(value: Json) -> Kind:
     """How values beside this field are spelled."""
     if not isinstance(value, dict) or not value:
         return None
-    (name, inner), *_ = value.items()
+    name, inner = next(iter(value.items()))
     if name in _BINDS and isinstance(inner, list) and inner:
         return kind_of(inner[0])
     if name == "concat" and isinstance(inner, list):

@@ -29,7 +29,7 @@ from calitop.model.rules import Chain, Counter, Family
 
 KIND = "nft list ruleset (json)"
 
-_LIST = re.compile(r'^\s*\{\s*"nftables"\s*:\s*\[', re.M)
+_LIST = re.compile(r'^[ \t]*\{\s*"nftables"\s*:\s*\[', re.M)
 _SEPARATOR = re.compile(r"[\s,]*")
 _SHOWN = 200
 _UNMODELLED = frozenset(
@@ -147,8 +147,12 @@ class _Reader:
 
     def _table(self, inner: JsonObject) -> None:
         place = self._place(inner, "name")
-        if place is not None and "dormant" in str(inner.get("flags")):
-            place[1].dormant = True
+        flags = inner.get("flags")
+        if place is None or flags is None:
+            return
+        # nft 1.0.6 prints the table's name where its flag should stand.
+        is_named = flags != inner.get("name")
+        place[1].dormant = "dormant" in str(flags) if is_named else None
 
     def _chain(self, inner: JsonObject) -> None:
         place, name = self._place(inner), string(inner.get("name"))
@@ -198,7 +202,9 @@ class _Reader:
 def _first_counter(parts: list[Json]) -> Counter | None:
     """The first counter of the rule's own that has numbers; a named one counts for several rules."""
     for part in parts:
-        field = mapping(mapping(part).get("counter"))
+        if not isinstance(part, dict) or "counter" not in part:
+            continue
+        field = mapping(part["counter"])
         packets, octets = integer(field.get("packets")), integer(field.get("bytes"))
         if packets is not None and octets is not None:
             return Counter(packets, octets)

@@ -17,7 +17,7 @@ from typing import NamedTuple
 from calitop.formats.nft_words import bare, braced, elements, key_and_value, open_braces, without_counters
 from calitop.model.rules import Counter, Rule, Verb
 
-_HANDLE = re.compile(r"\s*# handle ([0-9]{1,20})$")
+_HANDLE = re.compile(r"# handle ([0-9]{1,20})$")
 _VMAP = re.compile(r'"[^"]*(?:"|$)|\bvmap (?:@(\S+)|(?=\{))')
 _ANONYMOUS = re.compile(r'"[^"]*(?:"|$)|\b(?:jump|goto) (?=\{)')
 _CHANGES_SET = re.compile(r"(?:add|update|delete) @")
@@ -62,6 +62,9 @@ _SET = {
     ("maxseg", "size"): "TCPMSS",
 }
 """What `… set` changes, in the words of iptables' targets."""
+
+STATEMENTS = frozenset((*_ENDING.values(), *_PASSING.values(), *_SET.values(), "SET"))
+"""Every target that is no chain, but for those of `xt target`."""
 
 _VALUES_FOLLOW = frozenset(("type", "code", "status", "!=", "==", "<", ">", "<=", ">=", "&", "|", "^"))
 """After these a word is a value: `icmp type redirect`, `ct status dnat`."""

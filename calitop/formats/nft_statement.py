@@ -35,7 +35,7 @@ def statement(one: Json, family: Family) -> str:
         return _plain(one)
     if not isinstance(one, dict) or len(one) != 1:
         return compact(one)
-    (name, inner), *_ = one.items()
+    name, inner = next(iter(one.items()))
     if name == "reject":
         return _reject(inner, family)
     printer = _PRINTERS.get(name)

@@ -9,7 +9,7 @@ import re
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
-from calitop.formats.nft_rule import Lead, distinct, lead_of_verdict, through_map
+from calitop.formats.nft_rule import STATEMENTS, Lead, distinct, lead_of_verdict, through_map
 from calitop.formats.nft_words import key_and_options, key_and_value
 from calitop.model.rules import TABLE_HOOKS, Chain, Family, Rule, Ruleset, Table, VerdictMap, builtin_priority
 
@@ -83,8 +83,8 @@ class TableDraft:
     name: str
     chains: dict[str, ChainDraft] = field(default_factory=dict)
     maps: dict[str, VerdictMap] = field(default_factory=dict)
-    dormant: bool = False
-    """The kernel holds the table but calls none of its chains."""
+    dormant: bool | None = False
+    """The kernel holds the table but calls none of its chains; None when the text cannot tell."""
 
     def finished(self, terse: bool) -> Table:
         """The table; `terse`: the listing may have left all elements out."""
@@ -94,12 +94,26 @@ class TableDraft:
             if one.is_map
         }
         chains = {name: draft.finished(verdicts) for name, draft in self.chains.items()}
+        chains |= _absent(chains)
         unknown = None if terse else True
         maps = (
             one if one.elements else replace(one, complete=unknown and one.complete)
             for one in self.maps.values()
         )
         return Table(self.name, chains, tuple(maps))
+
+
+def _absent(chains: Mapping[str, Chain]) -> dict[str, Chain]:
+    """Chains that rules lead to and that the text does not hold: it was cut."""
+    named = dict.fromkeys(
+        target
+        for chain in chains.values()
+        for rule in chain.rules
+        if "xt target" not in rule.text
+        for target in rule.targets
+    )
+    absent = [name for name in named if name not in chains and name not in STATEMENTS]
+    return {name: Chain(name, present=False, complete=False) for name in absent}
 
 
 class Draft:
@@ -121,10 +135,11 @@ class Draft:
 
     def warnings(self) -> tuple[str, ...]:
         """What the operator must know of the tables as a whole."""
+        says = {True: "is dormant", None: "has a flag without a name, it may be dormant"}
         return tuple(
-            f"table {table.name} of family {family} is dormant: none of its chains acts"
+            f"table {table.name} of family {family} {says[table.dormant]}: its chains do not act then"
             for (family, _), table in self._tables.items()
-            if table.dormant
+            if table.dormant is not False
         )
 
     def rulesets(self, program: str | None = None) -> tuple[Ruleset, ...]:

@@ -34,6 +34,9 @@ _SET = re.compile(r"(set|map|meter) (\S+) \{$")
 _OBJECT = re.compile(
     r"(?:flowtable|counter|quota|limit|secmark|synproxy|tunnel|ct helper|ct timeout|ct expectation) \S+ \{$"
 )
+_SET_LINE = re.compile(
+    r"(?:flags|size|timeout|gc-interval|policy|auto-merge|comment|counter|quota|limit|last|ct count)\b"
+)
 _TABLE_LINE = re.compile(r'(?:flags [\w,]+|comment ".*"|handle [0-9]+);?$')
 _DORMANT = re.compile(r"flags .*\bdormant\b")
 _HOOK = re.compile(
@@ -254,6 +257,8 @@ class _Reader:
                 body = self._elements(words)
             elif words.startswith(("type ", "typeof ")):
                 type_words = words.removeprefix("type ").rstrip(";")
+            elif not _SET_LINE.match(words) and not line.startswith("#"):
+                self._problem(line, f"not understood inside a {kind}")
         if not closed:
             self._problem(
                 self._lines[opened - 1].strip(), f"this {kind} is not closed: the text is cut", opened

@@ -142,7 +142,7 @@ def test_long_broken_lines_do_not_hang() -> None:
         "( ",
         "& ( ",
     ):
-        line = "ip saddr " + piece * 20_000
+        line = "ip saddr " + piece * 20_000 + "x # handle y"
         look_at_everything(nft_text.parse(f"table ip t {{\n\tchain c {{\n\t\t{line}\n\t}}\n}}\n"))
         look_at_everything(nft_text.parse("\n".join(["table ip t {", "chain c {", *(["ip saddr {"] * 3000)])))
 

@@ -218,3 +218,11 @@ def test_an_expression_nested_deep_but_readable_does_not_break_the_reader() -> N
 
 def test_numbers_too_long_for_python_are_a_problem() -> None:
     assert read('{"nftables": [{"rule": ' + "9" * 10_000 + "}]}").problems
+
+
+def test_a_dormant_table_is_warned_of_also_where_nft_garbles_its_flag() -> None:
+    named = read(listing({"table": {"family": "ip6", "name": "x", "flags": ["dormant"]}}))
+    garbled = read(listing({"table": {"family": "ip6", "name": "x", "flags": "x"}}))
+    assert "is dormant" in named.warnings[0]
+    assert "may be dormant" in garbled.warnings[0]
+    assert read(listing({"table": {"family": "ip6", "name": "x", "flags": "owner"}})).warnings == ()

@@ -351,3 +351,22 @@ def test_reading_time_grows_with_the_text_not_faster() -> None:
 
     small = min(seconds(1000) for _ in range(3))
     assert min(seconds(4000) for _ in range(3)) < 12 * small
+
+
+def test_a_chain_that_is_only_led_to_is_not_in_this_text() -> None:
+    at = CALICO.index("\tchain filter-cali-fw-cali1 {")
+    end = CALICO.index("\tchain filter-cali-from-wl-dispatch {")
+    read = text(CALICO[:at] + CALICO[end:])
+    absent = chain(read, "ipv4", "calico", "filter-cali-fw-cali1")
+    assert (absent.present, absent.complete, absent.rules) == (False, False, ())
+    assert {one.name for one in table(read, "ipv4", "calico").chains.values() if not one.present} == {
+        "filter-cali-fw-cali1",
+        "filter-cali-fw-cali2",
+    }
+    assert all(one.present for one in table(text(CALICO), "inet", "fw").chains.values())
+
+
+def test_an_unknown_line_inside_a_set_is_kept() -> None:
+    read = text(one_table("\tset s {\n\t\ttype mark\n\t\tauto-merge\n\t\toops\n\t\telements = { 0x1 }\n\t}"))
+    assert [(one.line, one.text) for one in read.problems] == [(5, "oops")]
+    assert maps(read)["s"].elements == (("0x1", None),)
