@@ -10,6 +10,9 @@ Each answer is framed so that no program's output can be taken for it:
     <standard error or reason>
     SEPARATOR.
 
+The names of the nft tables are taken from the heads in `nft list flowtables`: `nft list tables`
+says the same, but nft 1.0.6 reads every rule for it (5 s at 50,000 rules, against 16 ms).
+
 Source: POSIX.1-2017, Shell Command Language.
 """
 
@@ -47,7 +50,8 @@ ct_filters() {
   done; done
 }
 ct_native() {
-  nft list tables | while read -r ct_t ct_f ct_n; do
+  nft list flowtables | while read -r ct_t ct_f ct_n ct_x; do
+    [ "$ct_t" = table ] || continue
     case " $ct_told " in *" $ct_f/$ct_n "*) continue;; esac
     nft list table "$ct_f" "$ct_n" </dev/null || exit 1
   done

@@ -24,7 +24,7 @@ from calitop.sources.save_counters import SaveCounters, incompatible_tables
 
 _TICKING = re.compile(
     r'"(?:\w+_timer|valid_life_time|preferred_life_time|expires|used|age)":[^,}\]]*|'
-    r"packets \d+ bytes \d+|\bexpires \w+"
+    r"packets \d+ bytes \d+|\bexpires \w+|nf_conntrack_count = \d+"
 )
 """What changes by itself in an otherwise unchanged text."""
 
