@@ -1,7 +1,7 @@
 # Every target does the set-up it needs; `make help` lists them.
 PYTHON ?= python3
 BIN := .venv/bin
-PATHS ?= snapshots/field-report snapshots/lab
+PATHS ?= field-report=snapshots/field-report snapshots/lab
 
 .PHONY: help run test check fix goldens shots bench lab lab-down clean
 help: ## what there is to make

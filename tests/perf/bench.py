@@ -11,15 +11,18 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from calitop.cni.index import NodeIndex
 from calitop.formats import iptables_save
+from calitop.model.node import NodeState
 from calitop.outline import Outline
 from calitop.outline.rows import View
 from calitop.search import search
 from calitop.snapshot.open import open_snapshots
-from tests.perf.generate import SIZES, iptables_save as save_text, write
+from tests.perf.generate import SIZES, write
+from tests.perf.generate import iptables_save as save_text
 from tests.perf.terminal import Terminal
 
 ROUNDS = 5
@@ -68,23 +71,26 @@ def first_paint(command: list[str], word: str) -> tuple[float, float]:
 def engine_rows(size: str, folder: Path) -> Iterator[Row]:
     """Reading, outlining and searching without a terminal."""
     text = save_text(SIZES[size])
-    lines = median_ms(lambda: text.splitlines())
+    lines = median_ms(text.splitlines)
     yield Row(f"{size}: split the text into lines", lines, "ms")
-    yield Row(f"{size}: parse it", median_ms(lambda: iptables_save.parse(text)), "ms", "splitlines", lines)
-    opened = median_ms(lambda: open_snapshots([str(folder)]))
-    yield Row(f"{size}: open the snapshot folder", opened, "ms")
+    yield Row(f"{size}: parse it", median_ms(partial(iptables_save.parse, text)), "ms", "splitlines", lines)
+    yield Row(f"{size}: open the snapshot folder", median_ms(partial(open_snapshots, [str(folder)])), "ms")
     state = open_snapshots([str(folder)])[0].moments[0]
     index = NodeIndex(state)
-    views: tuple[View, ...] = ("chain", "hook")
-    for view in views:
-        yield Row(f"{size}: outline by {view}", median_ms(lambda v=view: Outline(state, v, index)), "ms")
-        outline = Outline(state, view, index)
-        expand = median_ms(lambda: [outline.open_below(None, True), outline.open_below(None, False)])
-        yield Row(f"{size}: open all and close all, {len(outline)} lines closed", expand, "ms")
+    yield from outline_rows(size, state, index)
     search(state, index, "warm up")
     for words in ("cali", "KUBE-SEP", "no such thing at all"):
-        found = median_ms(lambda: search(state, index, words))
-        yield Row(f"{size}: search {words!r}", found, "ms")
+        yield Row(f"{size}: search {words!r}", median_ms(partial(search, state, index, words)), "ms")
+
+
+def outline_rows(size: str, state: NodeState, index: NodeIndex) -> Iterator[Row]:
+    """Making the two views, and opening and closing everything in them."""
+    views: tuple[View, ...] = ("chain", "hook")
+    for view in views:
+        yield Row(f"{size}: outline by {view}", median_ms(partial(Outline, state, view, index)), "ms")
+        outline = Outline(state, view, index)
+        expand = median_ms(partial(outline.open_below, None, True), rounds=1)
+        yield Row(f"{size}: open all by {view}, {len(outline)} lines", expand, "ms")
 
 
 def screen_rows(size: str, folder: Path) -> Iterator[Row]:
