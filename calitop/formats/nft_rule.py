@@ -148,7 +148,7 @@ def leads_of(text: str) -> Leads:
 @lru_cache(maxsize=4096)
 def _plain_leads(words: str) -> tuple[Lead, ...]:
     """The target among words without quotes and sets; of many rules these words are the same."""
-    found = words.split()
+    found = words.replace(";", " ").split()
     return _last_words(found) or _ending(found) or _passing(found)
 
 

@@ -256,7 +256,7 @@ class _Reader:
             if words.startswith("elements = {"):
                 body = self._elements(words)
             elif words.startswith(("type ", "typeof ")):
-                type_words = words.removeprefix("type ").rstrip(";")
+                type_words = words.removeprefix("type ").partition(";")[0]
             elif not _SET_LINE.match(words) and not line.startswith("#"):
                 self._problem(line, f"not understood inside a {kind}")
         if not closed:

@@ -370,3 +370,16 @@ def test_an_unknown_line_inside_a_set_is_kept() -> None:
     read = text(one_table("\tset s {\n\t\ttype mark\n\t\tauto-merge\n\t\toops\n\t\telements = { 0x1 }\n\t}"))
     assert [(one.line, one.text) for one in read.problems] == [(5, "oops")]
     assert maps(read)["s"].elements == (("0x1", None),)
+
+
+def test_a_listing_written_by_hand_is_read_too() -> None:
+    read = text(
+        "#!/usr/sbin/nft -f\ntable inet f {\n  set s {\n    type ipv4_addr; flags interval;\n"
+        "    elements = { 10.0.0.0/8,\n      192.168.0.0/16, }\n  }\n  chain input {\n"
+        "    type filter hook input priority 0;\n    policy drop;\n    ip saddr @s accept;\n  }\n}\n"
+    )
+    assert read.problems == ()
+    assert maps(read)["s"].type == "ipv4_addr"
+    assert [key for key, _ in maps(read)["s"].elements] == ["10.0.0.0/8", "192.168.0.0/16"]
+    found = chain(read, "inet", "f", "input")
+    assert (found.policy, found.rules[0].target) == ("DROP", "ACCEPT")
