@@ -6,6 +6,7 @@ same paste counts once, and tables that contradict each other are reported.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
@@ -226,11 +227,11 @@ def _merged(first: Chain, second: Chain) -> tuple[Chain, bool]:
             a.counter == b.counter for a, b in zip(first.rules, second.rules, strict=True)
         )
         return first, same
-    left = list(texts)
+    left = Counter(texts)
     more: list[Rule] = []
     for rule in second.rules:
-        if rule.text in left:
-            left.remove(rule.text)
+        if left[rule.text]:
+            left[rule.text] -= 1
         else:
             more.append(rule)
     return _joined(first, second, more), False

@@ -83,6 +83,8 @@ class _Scanner:
     def __init__(self, text: str) -> None:
         self._lines = text.split("\n")
         self._traps = tuple(trap for trap in TRAPS if trap in text)
+        self._targets: dict[str | None, tuple[str, ...]] = {}
+        """One tuple for each target, not one for each rule: memory."""
         self._found = Scan()
         self._header: Header | None = None
         self._block: Block | None = None
@@ -173,11 +175,13 @@ class _Scanner:
         verb: Verb | None,
     ) -> None:
         block = self._block or self._here(line)
-        draft = block.chains.get(chain) or block.chain(chain)
-        rules = draft.rules
+        rules = (block.chains.get(chain) or block.chain(chain)).rules
         number = len(rules) + 1 if block.table or not block.cut else None
-        targets = (target,) if target else ()
-        rules.append(Rule(text, number, packets, octets, target, verb, targets, None, "iptables", line))
+        targets = self._targets.get(target)
+        if targets is None:
+            targets = self._targets[target] = (target,) if target else ()
+        shared = targets[0] if targets else None
+        rules.append(Rule(text, number, packets, octets, shared, verb, targets, None, "iptables", line))
 
     # -- everything else
 
