@@ -87,6 +87,7 @@ class CalitopApp(App[None]):
 
     def on_mount(self) -> None:
         """Keys and remarks of the configuration; begin to watch."""
+        self.set_class(self.explorer.signs is ASCII, "-ascii")
         self.set_keymap(dict(self.chosen_keys))
         for remark in self._remarks():
             self.explorer.tell(f"configuration: {remark}", is_failure=True)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from textual.theme import Theme
+from textual.theme import BUILTIN_THEMES, Theme
 
 DARK = Theme(
     name="calitop-dark",
@@ -99,8 +99,8 @@ CONTRAST = Theme(
         "rows-focus": "#ffff00",
         "rows-focus-text": "#000000",
         "rows-dim": "#d0d0d0",
-        "rows-cursor": "#ffffff",
-        "rows-cursor-text": "#000000",
+        "rows-cursor": "#003a9e",
+        "rows-cursor-text": "#ffffff",
         "rows-cursor-blurred": "#333333",
         "rows-related": "#003c00",
         "heat-hot": "#ffff00",
@@ -125,22 +125,23 @@ SIXTEEN = Theme(
     warning="ansi_bright_yellow",
     error="ansi_bright_red",
     success="ansi_bright_green",
-    foreground="ansi_white",
-    background="ansi_black",
-    surface="ansi_black",
-    panel="ansi_black",
-    boost="ansi_black",
+    foreground="ansi_default",
+    background="ansi_default",
+    surface="ansi_default",
+    panel="ansi_default",
+    boost="ansi_default",
     dark=True,
     ansi=True,
     variables={
-        "rows-title": "ansi_black",
+        **BUILTIN_THEMES["ansi-dark"].variables,
+        "rows-title": "ansi_default",
         "rows-focus": "ansi_cyan",
         "rows-focus-text": "ansi_black",
         "rows-dim": "ansi_white",
         "rows-cursor": "ansi_blue",
         "rows-cursor-text": "ansi_bright_white",
-        "rows-cursor-blurred": "ansi_black",
-        "rows-related": "ansi_black",
+        "rows-cursor-blurred": "ansi_default",
+        "rows-related": "ansi_default",
         "heat-hot": "ansi_bright_yellow",
         "alarm": "ansi_red",
         "alarm-text": "ansi_bright_white",

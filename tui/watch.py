@@ -45,7 +45,8 @@ class Watcher:
         self._stop.set()
         self._renew.set()
         for thread in self._threads:
-            thread.join()
+            if thread.ident is not None:
+                thread.join()
 
     def _watch_around(self) -> None:
         from watchfiles import watch

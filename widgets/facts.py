@@ -44,7 +44,8 @@ def headline(view: View, subject: Subject) -> str:
     if isinstance(subject, LinkId):
         pod = view.index.pod_of_interface(subject.link)
         return f"interface {subject.link}" + (f"  pod {pod_words(pod)}" if pod else "")
-    words = view.index.role_of_chain(subject.key).words
+    role = view.index.role_of_chain(subject.key)
+    words = "" if role.group == "built-in" else role.words
     place = chain_words(subject.key)
     if isinstance(subject, RuleId):
         place += " policy" if subject.at is None else f" rule {_number(view, subject)}"

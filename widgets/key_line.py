@@ -23,16 +23,16 @@ class KeyHint(NamedTuple):
 
 
 def fit_hints(hints: Sequence[KeyHint], width: int) -> list[KeyHint]:
-    """As many of the first hints as fit; the last one (help, quit) always stays."""
-    *first, last = hints
-    room = width - _width(last)
+    """As many of the first hints as fit; the last two (help, quit) always stay."""
+    first, last = hints[:-2], hints[-2:]
+    room = width - sum(map(_width, last))
     kept = []
     for hint in first:
         room -= _width(hint)
         if room < 0:
             break
         kept.append(hint)
-    return [*kept, last]
+    return [*kept, *last]
 
 
 def _width(hint: KeyHint) -> int:
