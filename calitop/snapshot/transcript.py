@@ -83,7 +83,7 @@ def commands(text: str) -> tuple[Command, ...]:
     Prompts without a command part too; what stands below them belongs to nobody.
     """
     prompts = list(_prompts(text))
-    ends = [start for start, _, _, _ in prompts[1:]] + [len(text)]
+    ends = [*(start for start, _, _, _ in prompts), len(text)][1:]
     line, seen, out = 1, 0, []
     for (start, body, host, command), end in zip(prompts, ends, strict=True):
         line += text.count("\n", seen, start)
