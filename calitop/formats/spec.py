@@ -12,7 +12,8 @@ from calitop.formats.iptables_spec import iptables_spec
 from calitop.model.rules import Language, Rule
 from calitop.model.spec import RuleSpec
 
-_KEPT = 65_536
+_KEPT = 16_384
+"""Specs kept; each takes about 2 KiB."""
 
 
 def spec(rule: Rule) -> RuleSpec:

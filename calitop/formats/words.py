@@ -14,6 +14,7 @@ BLANKS = " \t\n"
 """What separates words; a carriage return inside a line is a character like any other."""
 
 _WORD = re.compile(r'([^ \t\n"]*)(?:"((?:[^"\\]|\\.)*)("|\\?\Z)|(?=[ \t\n]|\Z))', re.DOTALL)
+_PLAIN_WORD = re.compile(r"[^ \t\n]+")
 _ESCAPED = re.compile(r"\\(.)", re.DOTALL)
 _PLAIN = re.compile(r"[A-Za-z0-9_-]+")
 
@@ -33,6 +34,8 @@ class Word(NamedTuple):
 
 def cut(text: str) -> list[Word]:
     """The words of a line with their places; never raises."""
+    if '"' not in text:
+        return [Word(match[0], match.start(), match.end()) for match in _PLAIN_WORD.finditer(text)]
     found: list[Word] = []
     position, size = 0, len(text)
     while position < size:

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from calitop.formats.iptables_print import print_save, rule_line
+from calitop.formats.iptables_quick import TRAPS, quick_look
 from calitop.formats.iptables_save import looks_like, parse
 from calitop.formats.spec import comments, spec
 from calitop.model.rules import BUILTIN_CHAINS, Counter, Ruleset
@@ -212,6 +213,23 @@ def test_a_line_cut_inside_quotes_is_a_rule_and_reported() -> None:
     assert len(chain(ruleset, "filter", "INPUT").rules) == 2
     assert whys(text) == [(7, "a quote is not closed")]
     assert chain(ruleset, "filter", "INPUT").complete is None
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        '-A cali-fw-x -m comment --comment "cali:VQN-OFZyerQtZBEn" -m conntrack --ctstate NEW -j ACCEPT',
+        '-A cali-from-wl-dispatch -i cali7+ -m comment --comment "cali:x" -g cali-from-wl-dispatch-7',
+        '-A FORWARD -m comment --comment "cali:x" -j MARK --set-xmark 0x10000/0x10000',
+        '-A ufw -m limit --limit 3/min -j LOG --log-prefix "[UFW BLOCK] "',
+        '-A KUBE-SVC-X ! -s 10.0.0.0/16 -p tcp -m comment --comment "a/b:c IP" -m tcp -j KUBE-MARK-MASQ',
+        '-A cali-pri-x -m comment --comment "cali:x" -m comment --comment "Profile x ingress"',
+        "-A INPUT",
+    ],
+)
+def test_plain_lines_are_read_without_cutting_them_into_words(line: str) -> None:
+    assert not any(trap in line for trap in TRAPS)
+    assert quick_look(line) is not None
 
 
 # -- chains
