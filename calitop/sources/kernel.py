@@ -34,6 +34,10 @@ class KernelSource:
         self.name = answer.state.name or self.name
         return answer
 
+    def refresh(self) -> Structure:
+        """See `poller.Refreshing`: what changed beside the rules, without reading anything."""
+        return self._thread.call(self._reading.refresh)
+
     def counters(self, wanted: Wanted) -> Sample | None:
         """See `source.Source.counters`."""
         return self._thread.call(lambda: self._reading.counters(wanted, self._links_changed()))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 from calitop.counters.sample import Sample
 from calitop.errors import NeedPrivilege, SourceUnavailable
@@ -43,6 +44,7 @@ class LiveReading:
         self._pods = pods
         self._answers = LatestAnswers()
         self._generation = 0
+        self._last: Structure | None = None
         self._settings_due = 0.0
         self._changed: set[Part] = set()
         """What differs since the last structure."""
@@ -63,9 +65,21 @@ class LiveReading:
         self._changed.clear()
         self._unused.clear()
         name = self._name or self._answers.node_name() or self._fallback
-        return Structure(
-            self._generation, self._answers.state(name, utc_now(), self._pods), self._rules_read_at()
-        )
+        state = self._answers.state(name, utc_now(), self._pods)
+        self._last = Structure(self._generation, state, self._rules_read_at())
+        return self._last
+
+    def refresh(self) -> Structure:
+        """The last structure with the neighbours as read since.
+
+        Every other change makes `counters` ask for a new structure; neighbours change too often.
+        """
+        if self._last is None:
+            return self.structure(links_due=True)
+        neighbours = self._answers.neighbours()
+        if neighbours != self._last.state.neighbours:
+            self._last = replace(self._last, state=replace(self._last.state, neighbours=neighbours))
+        return self._last
 
     def counters(self, wanted: Wanted, links_due: bool) -> Sample | None:
         """See `source.Source.counters`; everything is read each time, whatever is wanted."""

@@ -48,7 +48,7 @@ class LocalRunner:
     def _one(self, wanted: Capture, before: Mapping[Capture, Captured]) -> Captured:
         in_process = _IN_PROCESS.get(wanted)
         if in_process is not None:
-            return _answer_of(wanted, in_process)
+            return _absent_folder(wanted) or _answer_of(wanted, in_process)
         if wanted.command[0] == "cat":
             return _answer_of(wanted, lambda: _proc_text(wanted.command[1]))
         absent = self._absent(wanted, before)
@@ -141,6 +141,12 @@ def _together(wanted: Capture, parts: Sequence[Captured]) -> Captured:
     text = "".join(part.text for part in parts if part.ok)
     verdict = next((part for part in reversed(parts) if not part.ok), parts[0])
     return replace(verdict, text=text, took_s=sum(part.took_s for part in parts))
+
+
+def _absent_folder(wanted: Capture) -> Captured | None:
+    if wanted.command[0] != "ls" or Path(wanted.command[1]).exists():
+        return None
+    return not_asked(wanted, f"there is no '{wanted.command[1]}' here")
 
 
 def _answer_of(wanted: Capture, read: Callable[[], str]) -> Captured:

@@ -118,9 +118,12 @@ def _ask(wanted: Capture) -> str:
     if wanted.command[0] == "cat" or wanted in (capture.SYSCTL, capture.HOSTNAME):
         return _run(wanted) + "\n"
     ask = f"if {_is_there(wanted)}; then {_run(wanted)}; else ct_say '{NOT_INSTALLED}' ''; fi"
-    if wanted.need is None:
+    if wanted.command[0] == "ls":
+        test, reason = f"[ -d {wanted.command[1]} ]", f"there is no {wanted.command[1]} there"
+    elif wanted.need is None:
         return ask + "\n"
-    test, reason = _GUARDS[wanted.need]
+    else:
+        test, reason = _GUARDS[wanted.need]
     return f"if {test}; then {ask}; else ct_say '{NOT_ASKED}' {shlex.quote(reason)}; fi\n"
 
 

@@ -57,8 +57,9 @@ class Source(Protocol):
         """One reading of the counters.
 
         Returns:
-            A sample of the generation last given by `structure`, or None when the rules
-            have changed since: ask for `structure` again.
+            A sample of the generation last given by `structure`, or None when the rules,
+            or links, routes, sets or settings, have changed since: ask for `structure`
+            again. What was read to find that out is not read twice.
 
         Raises:
             NeedPrivilege, SourceUnavailable: as for `structure`.

@@ -10,8 +10,9 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
+from calitop.cni.pods import with_interfaces
 from calitop.counters.sample import ChainReading
-from calitop.model.network import Link, LinkCounters
+from calitop.model.network import Link, LinkCounters, Neighbour
 from calitop.model.node import NodeState, Pod, Problem, SourceFile
 from calitop.model.rules import ChainKey, TableKey
 from calitop.snapshot.hints import hint_of_command
@@ -19,7 +20,7 @@ from calitop.snapshot.merge import Piece, merge
 from calitop.snapshot.recognise import Reading, count_lines, recognise
 from calitop.sources import capture
 from calitop.sources.capture import Capture, Captured, Part
-from calitop.sources.pods import pods_of_log_folders, with_interfaces
+from calitop.sources.pods import pods_of_log_folders
 from calitop.sources.save_counters import SaveCounters, incompatible_tables
 
 _TICKING = re.compile(
@@ -129,16 +130,17 @@ class LatestAnswers:
             pods: Pods that the operator gave; without any, the log folders tell.
         """
         merged = merge(self._pieces())
-        names = [link.name for link in merged.links]
-        return replace(
+        name = name or self.node_name()
+        whole = replace(
             merged,
-            name=name or self.node_name(),
+            name=name,
             captured_at=captured_at,
             files=tuple(self._files()),
             links=tuple(self._with_counters(merged.links)),
-            pods=with_interfaces(pods, names) if pods else self._log_pods(names),
+            pods=pods or self._log_pods(name),
             warnings=tuple(dict.fromkeys([*merged.warnings, *self._warnings()])),
         )
+        return with_interfaces(whole)
 
     def node_name(self) -> str | None:
         """What `hostname` says."""
@@ -156,9 +158,14 @@ class LatestAnswers:
         for link in links:
             yield replace(link, counters=counters[link.name]) if link.name in counters else link
 
-    def _log_pods(self, links: list[str]) -> tuple[Pod, ...]:
+    def _log_pods(self, node: str | None) -> tuple[Pod, ...]:
         answer = self._answers.get(capture.LOG_PODS)
-        return pods_of_log_folders(answer.text, links) if answer is not None else ()
+        return pods_of_log_folders(answer.text, node) if answer is not None else ()
+
+    def neighbours(self) -> tuple[Neighbour, ...]:
+        """The neighbour table as last read."""
+        reading = self.reading(capture.NEIGHBOURS)
+        return (reading.fragment.neighbours or ()) if reading else ()
 
     def _files(self) -> Iterator[SourceFile]:
         for wanted, answer in self._answers.items():

@@ -32,6 +32,10 @@ class CommandSource:
         self.name = answer.state.name or self.name
         return answer
 
+    def refresh(self) -> Structure:
+        """See `poller.Refreshing`: what changed beside the rules, without reading anything."""
+        return self._reading.refresh()
+
     def counters(self, wanted: Wanted) -> Sample | None:
         """See `source.Source.counters`."""
         return self._reading.counters(wanted, links_due=True)

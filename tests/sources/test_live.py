@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import pytest
 
+from calitop.cni.pods import interface_name
 from calitop.errors import NeedPrivilege, SourceUnavailable
 from calitop.model.rules import ChainKey, Counter
 from calitop.sources import capture
@@ -134,10 +135,27 @@ def test_the_name_is_the_given_one_then_hostname_then_the_prefix(runner: FakeRun
 
 
 def test_pods_come_from_the_log_folders(runner: FakeRunner, reading: LiveReading) -> None:
-    runner.texts[capture.LINK] = LINKS.replace('"lo"', '"cali7cd4eff55c7"')
-    runner.texts[capture.LOG_PODS] = "default_pod_1234\nnonsense\n"
-    (pod,) = reading.structure(links_due=True).state.pods
-    assert (pod.namespace, pod.name, pod.interface) == ("default", "pod", None)
+    runner.texts[capture.LINK] = LINKS.replace('"lo"', f'"{interface_name("default", "a-1")}"')
+    runner.texts[capture.LOG_PODS] = "default_a-1_1234\nkube-system_b-2_99\nnonsense\n"
+    pods = reading.structure(links_due=True).state.pods
+    assert [(pod.namespace, pod.name, pod.node) for pod in pods] == [
+        ("default", "a-1", "node-a"),
+        ("kube-system", "b-2", "node-a"),
+    ]
+    assert [pod.interface for pod in pods] == [interface_name("default", "a-1"), None]
+
+
+def test_neighbours_alone_do_not_ask_for_the_structure(runner: FakeRunner, reading: LiveReading) -> None:
+    structure = reading.structure(links_due=True)
+    assert reading.refresh() is structure
+    runner.texts[capture.NEIGHBOURS] = (
+        '[{"dst":"10.0.0.9","dev":"lo","lladdr":"02:00:00:00:00:01","state":["STALE"]}]'
+    )
+    reading._settings_due = 0.0
+    assert reading.counters(Wanted(), links_due=False) is not None
+    refreshed = reading.refresh()
+    assert [each.mac for each in refreshed.state.neighbours] == ["02:00:00:00:00:01"]
+    assert refreshed.generation == structure.generation
 
 
 def test_answers_say_why_they_are_empty() -> None:
