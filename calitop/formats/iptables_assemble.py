@@ -151,18 +151,24 @@ def _spread(block: Block) -> dict[str | None, dict[str, Chain]]:
     """Chains of a grep, each rule in the table that its names tell, and once however often pasted."""
     parts: dict[str | None, dict[str, ChainDraft]] = {}
     for draft in block.chains.values():
-        by_table: dict[str | None, list[Rule]] = {}
-        for rule in _distinct(draft.rules):
-            table = table_of_rule(draft.name, rule.target, rule.text)
-            by_table.setdefault(table, []).append(rule)
-        if not by_table:
-            by_table[table_of_chain(draft.name)] = []
-        for table, rules in by_table.items():
-            parts.setdefault(table, {})[draft.name] = replace(draft, rules=rules)
+        for table, part in _parts(draft).items():
+            parts.setdefault(table, {})[draft.name] = part
     return {
         table: {name: _chain(draft, block, table) for name, draft in drafts.items()}
         for table, drafts in parts.items()
     }
+
+
+def _parts(draft: ChainDraft) -> dict[str | None, ChainDraft]:
+    """One chain of a grep by table. Which table its policy was declared in, only its own name can tell."""
+    own = table_of_chain(draft.name)
+    by_table: dict[str | None, list[Rule]] = {}
+    for rule in _distinct(draft.rules):
+        by_table.setdefault(table_of_rule(draft.name, rule.target, rule.text), []).append(rule)
+    if not by_table or draft.policy not in (None, "-"):
+        by_table.setdefault(own, [])
+    bare = replace(draft, policy="-" if draft.policy == "-" else None, packets=None, bytes=None)
+    return {table: replace(draft if table == own else bare, rules=rules) for table, rules in by_table.items()}
 
 
 def _distinct(rules: list[Rule]) -> list[Rule]:

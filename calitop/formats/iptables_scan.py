@@ -239,18 +239,23 @@ class _Scanner:
             return
         name, policy, packets, octets = found.groups()
         draft = self._here(number).chain(name)
+        counted = packets is not None and policy != "-"
+        count = self._count(packets, words, number) if counted else None
+        octets_count = self._count(octets, words, number) if counted else None
         if draft.declared:
-            self._declared_twice(draft, policy, words, number)
-            return
-        draft.declared, draft.policy = True, policy
-        if packets is not None and policy != "-":
-            draft.packets = self._count(packets, words, number)
-            draft.bytes = self._count(octets, words, number)
+            self._declared_twice(draft, (policy, count, octets_count), words, number)
+        else:
+            draft.declared, draft.policy, draft.packets, draft.bytes = True, policy, count, octets_count
 
-    def _declared_twice(self, draft: ChainDraft, policy: str, words: str, number: int) -> None:
-        """A grep may have gathered the same name from several tables: no fault of the text."""
+    def _declared_twice(
+        self, draft: ChainDraft, said: tuple[str, int | None, int | None], words: str, number: int
+    ) -> None:
+        """A grep may have gathered one name from several tables: then no policy is the chain's for sure."""
         if not self._here(number).cut:
             self._problem(number, words, f"chain '{draft.name}' is declared twice")
+        elif said != (draft.policy, draft.packets, draft.bytes):
+            draft.policy = "-" if draft.policy == said[0] == "-" else None
+            draft.packets = draft.bytes = None
 
     def _listing(self, words: str, number: int) -> None:
         """`-P CHAIN POLICY` and `-N CHAIN` of `iptables -S`."""

@@ -91,7 +91,8 @@ def _nat(kind: Literal["dnat", "snat", "masquerade", "redirect"], address_option
             if found is None:
                 return None
             ranges.append(found)
-        return spec.Nat(kind, tuple(ranges), flags=flags)
+        several = sum(option.name == address_option for option in options) > 1
+        return None if several else spec.Nat(kind, tuple(ranges), flags=flags)
 
     return reader
 

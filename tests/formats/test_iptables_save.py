@@ -473,6 +473,16 @@ def test_built_in_chains_of_a_grep_keep_their_hook() -> None:
     assert (found.builtin, found.hook, found.priority, found.policy) == (True, "FORWARD", None, None)
 
 
+def test_a_grep_does_not_lend_a_policy_to_a_table_that_it_may_not_belong_to() -> None:
+    text = ":INPUT ACCEPT [1:2]\n:INPUT DROP [3:4]\n-A INPUT -j cali-INPUT\n"
+    ruleset = only(text)
+    assert chain(ruleset, "filter", "INPUT").policy is None
+    assert chain(ruleset, "filter", "INPUT").priority == 0
+    assert (parse(text).problems, [one.name for one in ruleset.tables]) == ((), ["filter"])
+    once = only(":INPUT DROP [3:4]\n-A INPUT -j cali-INPUT\n")
+    assert (chain(once, "filter", "INPUT").policy, chain(once, None, "INPUT").policy) == (None, "DROP")
+
+
 def test_the_same_rule_pasted_several_times_counts_once() -> None:
     lines = "[1:2] -A cali-fw-x -j DROP\n-A cali-fw-x -j ACCEPT\n"
     ruleset = only(lines + "-A cali-tw-x -j DROP\n" + lines.replace("[1:2]", "[3:4]"))

@@ -371,6 +371,7 @@ def test_mark_arithmetic(words: str, value: int, mask: int, before: int, after: 
         ("-j cali-FORWARD", None),
         ("-j CLUSTERIP --new --hashmode sourceip", None),
         ("-j DNAT --to-destination somewhere", None),
+        ("-j DNAT --to-destination :0 --persistent --to-destination 0.0.0.0 --persistent", None),
         ("-g MARK", None),
     ],
 )
