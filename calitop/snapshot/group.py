@@ -73,7 +73,7 @@ def group(files: Iterable[ReadFile], base: Folder) -> list[Group]:
         base: The folder, part by part, that the files' paths start from.
     """
     folders: dict[Folder, list[ReadFile]] = {}
-    for read in files:
+    for read in sorted(files, key=lambda read: read.path):
         folders.setdefault((*base, *PurePosixPath(read.path).parts[:-1]), []).append(read)
     folders = {folder: _in_light_of_manifest(found) for folder, found in folders.items()}
     merged: dict[Folder, list[ReadFile]] = {}
