@@ -40,7 +40,10 @@ ct_loaded() {
   ct_b=/lib/modules/$(uname -r)/modules.builtin
   if [ -e "$ct_b" ]; then grep -q "/$1\.ko" "$ct_b"; else grep -q " $2" /proc/kallsyms 2>/dev/null; fi
 }
-ct_tables() { ct_x=; { read -r ct_x < "$1"; } 2>/dev/null; [ -n "$ct_x" ]; }
+ct_tables() {
+  [ -e "$1" ] && [ ! -r "$1" ] && return 0
+  ct_x=; { read -r ct_x < "$1"; } 2>/dev/null; [ -n "$ct_x" ]
+}
 ct_say() { printf '\n%s:%s\n%s\n%s.\n' "$ct_s" "$1" "$2" "$ct_s"; }
 ct_run() { ct_e=$("$@" 2>&1 1>&3 </dev/null); ct_say "$?" "$ct_e"; }
 ct_links() { for ct_d in /sys/class/net/*/; do ct_d=${ct_d%/}; echo "${ct_d##*/}"; done; }
@@ -50,7 +53,8 @@ ct_filters() {
   done; done
 }
 ct_native() {
-  nft list flowtables | while read -r ct_t ct_f ct_n ct_x; do
+  ct_l=$(nft list flowtables) || return 1
+  printf '%s\n' "$ct_l" | while read -r ct_t ct_f ct_n ct_x; do
     [ "$ct_t" = table ] || continue
     case " $ct_told " in *" $ct_f/$ct_n "*) continue;; esac
     nft list table "$ct_f" "$ct_n" </dev/null || exit 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 import time
@@ -268,6 +269,20 @@ def test_without_privilege_links_and_routes_still_show(backend: str, netns: Name
     assert "'lo'" in said
     assert "ermission denied" in said
     assert "root" in said
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_without_privilege_at_the_far_end_the_rules_are_not_said_to_be_none(
+    backend: str, netns: Namespace
+) -> None:
+    netns.load(RULES, backend)
+    nobody = "setpriv --reuid 65534 --clear-groups --bounding-set -all --inh-caps -all"
+    with closing(CommandSource(f"ip netns exec {netns.name} {nobody}")) as source:
+        state = source.structure().state
+    assert state.links and not state.rulesets
+    told = [warning for warning in state.warnings if re.search("denied|root|permitted", warning)]
+    assert told, state.warnings
+    assert not notes(state).get(f"iptables-{backend}-save -c")
 
 
 def test_without_privilege_a_namespace_cannot_be_entered(netns: Namespace) -> None:
