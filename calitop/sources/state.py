@@ -23,6 +23,7 @@ from calitop.sources.capture import Capture, Captured, Part
 from calitop.sources.pods import pods_of_log_folders
 from calitop.sources.save_counters import SaveCounters, incompatible_tables
 
+_WITHOUT_PRIVILEGE = "run as root, or open a snapshot: calitop PATH"
 _TICKING = re.compile(
     r'"(?:\w+_timer|valid_life_time|preferred_life_time|expires|used|age)":[^,}\]]*|'
     r"packets \d+ bytes \d+|\bexpires \w+|nf_conntrack_count = \d+"
@@ -186,7 +187,10 @@ class LatestAnswers:
     def _warnings(self) -> Iterator[str]:
         for wanted in (*capture.RULES, *capture.LINKS):
             answer = self._answers.get(wanted)
-            if answer is not None and answer.asked and answer.error:
+            if answer is not None and answer.denied and wanted.part is Part.RULES:
+                kind = "nft" if wanted.backend != "legacy" else "legacy"
+                yield f"cannot read the {kind} rules: permission denied; {_WITHOUT_PRIVILEGE}"
+            elif answer is not None and answer.asked and answer.error:
                 yield answer.error
         for wanted in capture.SAVES[:2]:
             answer = self._answers.get(wanted)

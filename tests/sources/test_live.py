@@ -113,7 +113,9 @@ def test_what_failed_is_told_beside_what_did_not(runner: FakeRunner, reading: Li
     runner.failures[capture.NFT_IPV4] = "Permission denied (you must be root)"
     state = reading.structure(links_due=True).state
     assert state.links and not state.rulesets
-    assert any("Permission denied" in warning for warning in state.warnings)
+    assert state.warnings == (
+        "cannot read the nft rules: permission denied; run as root, or open a snapshot: calitop PATH",
+    )
     files = {file.file: file for file in state.files}
     assert files["iptables-nft-save -c"].problems[0].why == "Permission denied (you must be root)"
 
