@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import asdict
 
 from calitop.cni.index import NodeIndex
-from calitop.formats.spec import spec
+from calitop.formats.spec import comments
 from calitop.model.network import IpRule, Link, Neighbour, NextHop, Route
 from calitop.model.node import BpfAttachment, ConntrackEntry, IpSet, NodeState, Pod, Problem, SourceFile
 from calitop.model.rules import Chain, Rule, Ruleset, Table, VerdictMap
@@ -85,6 +85,7 @@ def _map(each: VerdictMap) -> Json:
         "name": each.name,
         "type": each.type,
         "is_map": each.is_map,
+        "complete": each.complete,
         "elements": [{"key": key, "value": value} for key, value in each.elements],
         "targets": list(each.targets),
     }
@@ -111,7 +112,7 @@ def _rule(rule: Rule) -> Json:
         "packets": rule.packets,
         "bytes": rule.bytes,
         "text": rule.text,
-        "comments": list(spec(rule).comments),
+        "comments": list(comments(rule)),
         "target": rule.target,
         "targets": list(rule.targets),
         "verb": rule.verb,

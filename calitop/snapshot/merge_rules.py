@@ -30,7 +30,16 @@ def merge_rulesets(whole: Sequence[Fragment], cut: Sequence[Fragment]) -> tuple[
         native = _added(native, (each for each in fragment.rulesets or () if each.backend == "native"))
     for fragment in cut:
         found = _added_cut(found, fragment.rulesets or ())
-    return (*found, *_not_saved(native, found))
+    return (*sorted(found, key=_place), *_not_saved(native, found))
+
+
+def _place(ruleset: Ruleset) -> tuple[int, int]:
+    """IPv4 before IPv6, nft before legacy, whatever file was read first."""
+    families, backends = ("ipv4", "ipv6"), ("nft", "legacy")
+    return (
+        families.index(ruleset.family) if ruleset.family in families else len(families),
+        backends.index(ruleset.backend) if ruleset.backend in backends else len(backends),
+    )
 
 
 def _not_saved(native: Sequence[Ruleset], saved: Sequence[Ruleset]) -> tuple[Ruleset, ...]:

@@ -28,6 +28,8 @@ _STRONG = re.compile(
     re.M,
 )
 _WEAK = re.compile(rf"^(?P<host>{_HOST})?(?P<sign>[#$%>+])[ \t]+(?P<command>[a-z/][^\n]*)$", re.M)
+_HEAD = 256 * 1024
+"""Characters in which a transcript must show its first prompts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,12 +57,13 @@ class Session:
 
 def is_transcript(text: str) -> bool:
     """Whether prompts part the text: one that names user and host, or one before a known command."""
-    return bool(_STRONG.search(text)) or any(_is_weak_prompt(found) for found in _WEAK.finditer(text))
+    head = text[:_HEAD]
+    return bool(_STRONG.search(head)) or any(_is_weak_prompt(found) for found in _WEAK.finditer(head))
 
 
 def has_named_prompts(text: str) -> bool:
     """Whether a prompt names user and host, which no output of a program begins a line with."""
-    return bool(_STRONG.search(text))
+    return bool(_STRONG.search(text[:_HEAD]))
 
 
 def has_plain_prompts(text: str) -> bool:
@@ -68,7 +71,7 @@ def has_plain_prompts(text: str) -> bool:
 
     Each stands before a known command: `# ` begins a comment, too.
     """
-    found = [match for match in _WEAK.finditer(text) if _is_weak_prompt(match)]
+    found = [match for match in _WEAK.finditer(text[:_HEAD]) if _is_weak_prompt(match)]
     return len(found) > 1 or (bool(found) and not text[: found[0].start()].strip())
 
 
