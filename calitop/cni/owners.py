@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from ipaddress import ip_interface, ip_network
+from ipaddress import IPv4Interface, IPv6Interface, ip_interface
 
 from calitop.cni.names import link_owner
 from calitop.model.network import IpRule, Link, Route
@@ -68,10 +68,10 @@ def owner_of_ip_rule(rule: IpRule) -> str | None:
 
 def covers(route: Route, addresses: Collection[str]) -> bool:
     """Whether the route's prefix holds one of the addresses; the default route never does."""
-    if route.dst == "default":
+    network = _interface(route.dst)
+    if network is None:
         return False
-    network = ip_network(route.dst, strict=False)
-    return any(ip_interface(address).ip in network for address in addresses)
+    return any(address.ip in network.network for address in map(_interface, addresses) if address)
 
 
 def _devices(route: Route) -> list[str]:
@@ -80,8 +80,15 @@ def _devices(route: Route) -> list[str]:
 
 def _is_connected(route: Route, links: Mapping[str, Link]) -> bool:
     """Whether the route is what the kernel makes for an address with a length."""
-    link = links.get(route.dev or "")
-    if link is None or route.gateway or route.proto or route.dst == "default":
+    link, network = links.get(route.dev or ""), _interface(route.dst)
+    if link is None or network is None or route.gateway or route.proto:
         return False
-    network = ip_network(route.dst, strict=False)
-    return any(ip_interface(address).network == network for address in link.addresses)
+    return any(own.network == network.network for own in map(_interface, link.addresses) if own)
+
+
+def _interface(text: str) -> IPv4Interface | IPv6Interface | None:
+    """An address with its prefix; None for `default` and for what is none (`route` without -n)."""
+    try:
+        return ip_interface(text)
+    except ValueError:
+        return None

@@ -182,7 +182,7 @@ class Outline:
             block, wanted = pending.pop()
             for token, at in block.content.find(set(wanted)).items():
                 inner = self._open(block, at)
-                if inner is not None:
+                if inner is not None and wanted[token]:
                     blocks.append(inner)
                     pending.append((inner, wanted[token]))
         for block in reversed(blocks):

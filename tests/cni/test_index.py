@@ -173,6 +173,8 @@ def test_an_unused_tunl0_is_the_kernels() -> None:
         (Route("ipv4", "10.222.160.0/26", type="blackhole", proto="80"), "calico"),
         (Route("ipv4", "10.222.160.0/24", type=None, types=("blackhole", "throw")), "calico"),
         (Route("ipv4", "10.223.160.0/24", type="blackhole"), None),
+        (Route("ipv4", "some.net", type=None), None),
+        (Route("ipv4", "some.net", dev="ens160"), None),
         (Route("ipv4", "10.222.1.0/24", dev="cilium_host", proto="kernel"), "cilium"),
         (Route("ipv4", "172.16.189.0/24", dev="ens160", proto="kernel", scope="link"), "kernel"),
         (Route("ipv4", "172.16.189.0/24", dev="ens160"), "kernel"),
