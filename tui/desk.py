@@ -83,12 +83,17 @@ class Desk:
         """The chosen moment made ready for the panes; slow, for a thread."""
         choice, moments = self.choice, self.moments
         state = moments[choice.moment]
-        baseline = choice.baseline
-        counts = None if baseline is None or baseline > choice.moment else compare(moments[baseline], state)
+        baseline = self._baseline(choice)
+        counts = None if baseline is None else compare(moments[baseline], state)
         return self._preparer.prepare(state, counts, self._status(choice, state))
 
+    def _baseline(self, choice: Choice) -> int | None:
+        """The moment counted from; none for a moment that lies before it."""
+        is_later = choice.baseline is not None and choice.baseline > choice.moment
+        return None if is_later else choice.baseline
+
     def _status(self, choice: Choice, state: NodeState) -> Status:
-        baseline = choice.baseline
+        baseline = self._baseline(choice)
         return Status(
             node=self.snapshots[choice.node].name or "node not told",
             live=False,
