@@ -9,12 +9,13 @@ from typing import NamedTuple
 
 from textual.command import DiscoveryHit, Hit, Hits, Provider
 
+from calitop.cni.pods import pod_name
 from tui.bindings import KEYS, keys_in_use
 from tui.screens.explorer import Explorer
 from widgets.facts import chain_words
 from widgets.text import plain
 from widgets.view import ChainId, LinkId, RuleId, Subject, View, route_id
-from widgets.wording import pod_words, route_way, rule_comment
+from widgets.wording import route_way, rule_comment
 
 SHOWN = 60
 """Hits that are scored; who needs more types more."""
@@ -39,7 +40,7 @@ def _named(view: View) -> Iterator[tuple[str, Subject]]:
         yield f"interface {link.name}", LinkId(link.name)
     for pod in view.state.pods:
         if pod.interface is not None and view.state.link(pod.interface) is not None:
-            yield f"pod {pod_words(pod)} {pod.interface}", LinkId(pod.interface)
+            yield f"pod {pod_name(pod)} {pod.interface}", LinkId(pod.interface)
     for route in view.state.routes:
         yield f"route {route.dst} {route_way(route)} {route.dev or ''}".rstrip(), route_id(route)
     for key in view.chains:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
+from calitop.cni.pods import pod_name
 from calitop.cni.rule_index import RuleRef
 from calitop.formats.spec import spec
 from calitop.model.network import Link, Route
@@ -12,7 +13,7 @@ from calitop.model.rules import Chain, ChainKey, Rule
 from widgets import numbers
 from widgets.signs import Signs
 from widgets.view import ChainId, Figures, LinkId, RouteId, RuleId, Subject, View, route_id
-from widgets.wording import is_loud, owner_look, pod_words, route_devices, route_way
+from widgets.wording import is_loud, owner_look, route_devices, route_way
 
 WIDE = 30
 """Cells for a number that has all the room it needs."""
@@ -43,7 +44,7 @@ def headline(view: View, subject: Subject) -> str:
         return f"route {subject.dst}"
     if isinstance(subject, LinkId):
         pod = view.index.pod_of_interface(subject.link)
-        return f"interface {subject.link}" + (f"  pod {pod_words(pod)}" if pod else "")
+        return f"interface {subject.link}" + (f"  pod {pod_name(pod)}" if pod else "")
     role = view.index.role_of_chain(subject.key)
     words = "" if role.group == "built-in" else role.words
     place = chain_words(subject.key)
@@ -122,7 +123,7 @@ def _route_facts(view: View, route: Route) -> Iterator[Fact]:
 def _pod_facts(view: View, interface: str) -> Iterator[Fact]:
     pod = view.index.pod_of_interface(interface)
     if pod is not None:
-        yield Fact(f"pod {pod_words(pod)}" + (f"  {pod.ip}" if pod.ip else ""), "strong")
+        yield Fact(f"pod {pod_name(pod)}" + (f"  {pod.ip}" if pod.ip else ""), "strong")
 
 
 def _interface_chains(view: View, interface: str) -> Iterator[Fact]:

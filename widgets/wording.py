@@ -6,7 +6,6 @@ from functools import lru_cache
 
 from calitop.formats.spec import spec
 from calitop.model.network import Route
-from calitop.model.node import Pod
 from calitop.model.rules import Rule
 from calitop.model.spec import Comment, Match, RuleSpec, SetMark, Target
 
@@ -75,11 +74,6 @@ def _mark_words(action: SetMark) -> str:
     if action.value == action.mask:
         return f"set {action.value:#x}"
     return f"{action.value:#x} in {action.mask:#x}"
-
-
-def pod_words(pod: Pod) -> str:
-    """Namespace and name, the namespace only where it is known."""
-    return f"{pod.namespace}/{pod.name}" if pod.namespace else pod.name
 
 
 def route_way(route: Route) -> str:

@@ -28,6 +28,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         Exit status (interface.md, "Exit status").
     """
     _tolerate_any_text()
+    # A node is left as it was: no __pycache__ beside the installed files.
+    sys.dont_write_bytecode = True
     try:
         status = _run(sys.argv[1:] if argv is None else argv)
         sys.stdout.flush()

@@ -16,7 +16,7 @@ from calitop.cni.names import (
     link_role,
 )
 from calitop.cni.owners import covers, owner_of_ip_rule, owner_of_link, owner_of_route
-from calitop.cni.pods import interface_name, node_of_list
+from calitop.cni.pods import interface_name, node_of_list, pod_name
 from calitop.cni.rule_index import RuleIndex, RuleRef
 from calitop.model.network import IpRule, Link, Route
 from calitop.model.node import NodeState, Pod
@@ -153,7 +153,7 @@ class NodeIndex:
         role = chain_role(key.chain, key.table)
         pod = self.pod_of_interface(role.interface) if role.interface else None
         if pod is not None and role.group in _FROM_AND_TO:
-            return role._replace(words=_FROM_AND_TO[role.group].format(f"{pod.namespace}/{pod.name}"))
+            return role._replace(words=_FROM_AND_TO[role.group].format(pod_name(pod)))
         if chain is not None and self._is_orphan(key, chain):
             return role._replace(group="orphan", words=role.words or "nobody calls it")
         return role

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 
 from calitop.model.network import IpRule, Link, Neighbour, Route
-from calitop.model.rules import ChainKey, Chain, Ruleset, TableKey
+from calitop.model.rules import Chain, ChainKey, Ruleset, TableKey
 
 _EMPTY: Mapping[str, int] = MappingProxyType({})
 _EMPTY_TEXT: Mapping[str, str] = MappingProxyType({})

@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import asdict
 
 from calitop.cni.index import NodeIndex
+from calitop.cni.pods import pod_name
 from calitop.formats.spec import comments
 from calitop.model.network import IpRule, Link, Neighbour, NextHop, Route
 from calitop.model.node import BpfAttachment, ConntrackEntry, IpSet, NodeState, Pod, Problem, SourceFile
@@ -132,7 +133,7 @@ def _link(link: Link, names: NodeIndex, pod: Pod | None) -> Json:
         "up": link.up,
         "peer": link.peer,
         "addresses": list(link.addresses),
-        "pod": f"{pod.namespace}/{pod.name}" if pod else None,
+        "pod": pod_name(pod) if pod else None,
         "owner": names.owner_of_link(link),
         "rx_packets": counters.rx_packets,
         "tx_packets": counters.tx_packets,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from calitop.cni.index import NodeIndex
+from calitop.cni.pods import pod_name
 from calitop.model.network import Route
 from calitop.model.node import NodeState, SourceFile
 from calitop.model.rules import Chain, Rule, Ruleset, Table
@@ -64,7 +65,7 @@ def _section(title: str, lines: list[str]) -> Iterator[str]:
 
 
 def _links(state: NodeState, names: NodeIndex) -> Iterator[str]:
-    pods = {pod.interface: f"{pod.namespace}/{pod.name}" for pod in state.pods if pod.interface}
+    pods = {pod.interface: pod_name(pod) for pod in state.pods if pod.interface}
     rows = [
         (
             link.name,
@@ -122,7 +123,7 @@ def _ip_rules(state: NodeState) -> Iterator[str]:
 
 
 def _pods(state: NodeState) -> Iterator[str]:
-    rows = [(f"{pod.namespace}/{pod.name}", pod.ip, pod.node, pod.interface) for pod in state.pods]
+    rows = [(pod_name(pod), pod.ip, pod.node, pod.interface) for pod in state.pods]
     return _section(plural(len(rows), "pod"), columns(rows))
 
 
