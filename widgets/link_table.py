@@ -36,13 +36,17 @@ class LinkRows:
         self.links = list(view.state.links) if view else []
         self.lines = {link.name: line for line, link in enumerate(self.links)}
         self.traffic: dict[str, Traffic] = {}
+        self.decided = _decided_by_bpf(view) if view else frozenset()
+        """Interfaces on which a BPF program or filter decides before any rule."""
 
     @cached_property
     def columns(self) -> list[Column]:
         """The columns with their widest content; the traffic heads say what is counted."""
         rate = self._traffic_unit()
+        bpf = [Column("bpf", "", 4, 1, 1)] if self.decided else []
         return [
             Column("name", "name", 0, min(15, self._widest("name", 6)), self._widest("name", 6)),
+            *bpf,
             Column("pod", "pod", 10, 9, self._widest("pod", 9)),
             Column("kind", "kind", 14, 6, self._widest("kind", 6)),
             Column("state", "up", 1, 4, 4),
@@ -76,6 +80,7 @@ class LinkRows:
         if column == "kind":
             return (index.role_of_link(link) if index else None) or link.kind or unknown
         texts = {
+            "bpf": self.signs.bpf if link.name in self.decided else "",
             "name": link.name,
             "state": {True: "up", False: "down", None: unknown}[link.up],
             "mtu": unknown if link.mtu is None else str(link.mtu),
@@ -108,6 +113,11 @@ class LinkRows:
         if column == "drops":
             return "alarm" if (self.traffic.get(link.name, Traffic()).drops_since or 0) > 0 else "dim"
         return "dim" if column in ("kind", "mtu", "addresses") else ""
+
+
+def _decided_by_bpf(view: View) -> frozenset[str]:
+    attached = {one.dev for one in view.state.bpf if one.dev is not None}
+    return frozenset(attached | {link.name for link in view.state.links if link.bpf})
 
 
 def drops_of(counters: LinkCounters) -> int | None:

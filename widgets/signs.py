@@ -44,11 +44,8 @@ class Signs:
     paused: str = "‖"
     offline: str = "◌"
     warning: str = "⚠"
-    up: str = "↑"
-    down: str = "↓"
     bpf: str = "◈"
     """A BPF program may decide here before any rule."""
-    bar: str = "│"
 
 
 UNICODE = Signs()
@@ -73,10 +70,7 @@ ASCII = Signs(
     paused="=",
     offline=".",
     warning="!",
-    up="^",
-    down="v",
     bpf="b",
-    bar="|",
 )
 
 

@@ -62,7 +62,6 @@ class VirtualRows(ScrollView, can_focus=True, inherit_bindings=False):
         "rows--cursor",
         "rows--cursor-blurred",
         "rows--related",
-        "rows--found",
         "rows--dim",
         "rows--strong",
         "rows--note",
@@ -92,7 +91,6 @@ class VirtualRows(ScrollView, can_focus=True, inherit_bindings=False):
         & > .rows--cursor { background: $rows-cursor; color: $rows-cursor-text; }
         & > .rows--cursor-blurred { background: $rows-cursor-blurred; }
         & > .rows--related { background: $rows-related; }
-        & > .rows--found { text-style: underline; }
         & > .rows--dim { color: $rows-dim; }
         & > .rows--strong { text-style: bold; }
         & > .rows--note { color: $rows-dim; text-style: italic; }

@@ -6,11 +6,15 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import textual
 
 from calitop.snapshot.open import open_snapshots
 from tests.tui.driving import STILL
 from tests.tui.node import write_node
 from tui.app import CalitopApp
+
+TEXTUAL = "8.2.8"
+"""The goldens were drawn by this version; another one draws differently."""
 
 MakeApp = Callable[..., CalitopApp]
 
@@ -30,3 +34,9 @@ def make_app(node: Path) -> MakeApp:
         return CalitopApp(**settings)  # type: ignore[arg-type]  # keywords pass through as they come
 
     return make
+
+
+def pytest_collection_modifyitems(config: pytest.Config) -> None:
+    """Goldens are redrawn by the pinned Textual only."""
+    if config.getoption("update_snapshots", default=False) and textual.__version__ != TEXTUAL:
+        raise pytest.UsageError(f"goldens are drawn by Textual {TEXTUAL}, this is {textual.__version__}")

@@ -1,0 +1,95 @@
+"""Pictures of the main states at the three sizes, to be looked at by a person."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import textual
+from textual.pilot import Pilot
+
+from calitop.snapshot.open import open_snapshots
+from tests.tui.conftest import TEXTUAL, MakeApp
+from tests.tui.driving import STILL, press, until
+from tests.tui.node import write_moment
+from tui.app import CalitopApp
+from widgets.signs import ASCII
+
+pytestmark = [
+    pytest.mark.goldens,
+    pytest.mark.skipif(textual.__version__ != TEXTUAL, reason=f"goldens are tied to Textual {TEXTUAL}"),
+]
+
+SMALL, MIDDLE, LARGE = (80, 24), (120, 36), (200, 50)
+Snap = Callable[..., bool]
+
+
+def after(keys: str) -> Callable[[Pilot[Any]], Any]:
+    """Wait for the first picture, then press keys."""
+
+    async def run(pilot: Pilot[Any]) -> None:
+        app = pilot.app
+        assert isinstance(app, CalitopApp)
+        await until(pilot, lambda: app.explorer.shown is not None)
+        await press(pilot, keys)
+        app.clear_notifications()
+        await until(pilot, lambda: not app.screen.query("Toast"))
+
+    return run
+
+
+@pytest.mark.parametrize("size", [SMALL, MIDDLE, LARGE], ids=["80x24", "120x36", "200x50"])
+def test_first_picture(make_app: MakeApp, snap_compare: Snap, size: tuple[int, int]) -> None:
+    """Two moments opened, nothing pressed: node, routes, interfaces, chains, what moved."""
+    assert snap_compare(make_app(), terminal_size=size, run_before=after(""))
+
+
+@pytest.mark.parametrize("size", [SMALL, MIDDLE, LARGE], ids=["80x24", "120x36", "200x50"])
+def test_pod_chain(make_app: MakeApp, snap_compare: Snap, size: tuple[int, int]) -> None:
+    """From a pod's route to its to-workload chain, in which a DROP counted."""
+    keys = "down down down enter enter enter"
+    assert snap_compare(make_app(), terminal_size=size, run_before=after(keys))
+
+
+@pytest.mark.parametrize("theme", ["calitop-light", "calitop-contrast", "calitop-16"])
+def test_themes(make_app: MakeApp, snap_compare: Snap, theme: str) -> None:
+    """The same in the other themes."""
+    keys = "down down down enter enter enter"
+    assert snap_compare(make_app(theme=theme), terminal_size=MIDDLE, run_before=after(keys))
+
+
+def test_plain_signs(make_app: MakeApp, snap_compare: Snap) -> None:
+    """Without Unicode every sign has a plain one."""
+    app = make_app(signs=ASCII, theme="calitop-16")
+    assert snap_compare(app, terminal_size=SMALL, run_before=after("down down down enter enter enter"))
+
+
+def test_hits_only(make_app: MakeApp, snap_compare: Snap) -> None:
+    """Only what was hit, with the way to it."""
+    assert snap_compare(make_app(), terminal_size=MIDDLE, run_before=after("tab tab i"))
+
+
+def test_by_chain(make_app: MakeApp, snap_compare: Snap) -> None:
+    """Every chain once, by its role."""
+    assert snap_compare(make_app(), terminal_size=MIDDLE, run_before=after("tab tab v home o"))
+
+
+def test_help(make_app: MakeApp, snap_compare: Snap) -> None:
+    """The legend of what is on screen."""
+    assert snap_compare(make_app(), terminal_size=MIDDLE, run_before=after("question_mark"))
+
+
+def test_search(make_app: MakeApp, snap_compare: Snap) -> None:
+    """While words are typed."""
+    assert snap_compare(make_app(), terminal_size=SMALL, run_before=after("slash p r o f i l e s"))
+
+
+def test_empty_panes(tmp_path: Path, snap_compare: Snap) -> None:
+    """A snapshot of routes alone says what would tell the rest."""
+    folder = write_moment(tmp_path / "routes")
+    for name in ("iptables-save-c.txt", "ip-link.json"):
+        (folder / name).unlink()
+    app = CalitopApp(snapshots=open_snapshots([str(folder)]), clock=STILL)
+    assert snap_compare(app, terminal_size=MIDDLE, run_before=after("down down"))
