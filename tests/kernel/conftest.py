@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 
@@ -11,10 +12,12 @@ from tests.kernel.netns import Namespace, namespace, why_not
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Skip what is marked `kernel` with the reason why it cannot run here."""
+    """Skip what is marked `kernel` with the reason why it cannot run here; in CI that is a failure."""
     reason = why_not()
     if reason is None:
         return
+    if os.environ.get("CALITOP_REQUIRE_KERNEL"):
+        pytest.exit(f"the kernel tests cannot run: {reason}", returncode=1)
     for item in items:
         if item.get_closest_marker("kernel"):
             item.add_marker(pytest.mark.skip(reason=reason))
