@@ -35,8 +35,8 @@ class LiveFeed:
         self.source.close()
 
     def look_at(self, tables: frozenset[TableKey]) -> None:
-        """Tell which tables are on screen."""
-        self.poller.visible(tables)
+        """Tell which tables are on screen, to be read first."""
+        self.poller.visible(tables or None)
 
     def _take(self, poll: Poll) -> None:
         if self._post is not None:

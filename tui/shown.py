@@ -17,6 +17,9 @@ from widgets.signs import Signs
 from widgets.status_line import Status
 from widgets.view import View, hits_of
 
+SMALL_GROUP = 200
+"""Chains of a group that is open from the start."""
+
 
 @dataclass(frozen=True, eq=False)
 class Shown:
@@ -79,17 +82,27 @@ class Preparer:
         """Trees of the rules; the former ones, with what is open in them, while the rules are the same."""
         if self.last is not None and self.last.view.index.rules is view.index.rules:
             return self.last.outlines
-        by_hook = Outline(view.state, "hook", view.index)
-        open_hooks(by_hook)
-        return {"hook": by_hook, "chain": Outline(view.state, "chain", view.index)}
+        outlines: dict[Arrangement, Outline] = {
+            "hook": Outline(view.state, "hook", view.index),
+            "chain": Outline(view.state, "chain", view.index),
+        }
+        for outline in outlines.values():
+            open_tops(outline)
+        return outlines
 
 
-def open_hooks(outline: Outline) -> None:
-    """Open the hooks, so that the first picture shows rules with their counters; without hooks the groups."""
-    rows = list(outline.rows())
-    hooks = [row for row in rows if row.kind == "hook"]
-    for row in hooks or rows:
+def open_tops(outline: Outline) -> None:
+    """Open the hooks, so that the first picture shows rules with their counters, and small groups.
+
+    Among hooks a group holds the orphans; it is opened only where there is nothing else.
+    """
+    tops = list(outline.rows())
+    hooks = [row for row in tops if row.kind == "hook"]
+    for row in hooks or tops:
+        before = len(outline)
         outline.set_open(row, True)
+        if row.kind == "group" and len(outline) - before > SMALL_GROUP:
+            outline.set_open(row, False)
 
 
 def traffic_of(view: View) -> dict[str, Traffic]:

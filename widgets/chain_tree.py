@@ -6,7 +6,7 @@ from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import replace
 from typing import Literal
 
-from calitop.model.rules import ChainKey
+from calitop.model.rules import ChainKey, TableKey
 from calitop.outline import Outline, Row
 from widgets.chain_words import RowWords, fit_label, row_place
 from widgets.columns import Column, Placed, fit
@@ -164,6 +164,11 @@ class ChainTree(VirtualRows):
         if row.openable and on_opener:
             self.set_open(row, not row.is_open)
         return row.openable and on_opener
+
+    def tables_in_view(self) -> frozenset[TableKey]:
+        """Tables of the rows on screen."""
+        keys = (self.row(line).key for line in self.visible_lines())
+        return frozenset(TableKey(*key[:3]) for key in keys if key is not None)
 
     def reveal(self, key: ChainKey, index: int | None = None) -> bool:
         """Open what hides a chain or rule and put the cursor there; False where there is none."""

@@ -207,7 +207,7 @@ class VirtualRows(ScrollView, can_focus=True, inherit_bindings=False):
 
     def numbers_changed(self) -> None:
         """Repaint the visible rows that look different now, and only those."""
-        changed = [line for line in self._visible_lines() if self._drawn.get(line) != self._face(line)]
+        changed = [line for line in self.visible_lines() if self._drawn.get(line) != self._face(line)]
         if len(changed) > ROWS_REPAINTED_SINGLY:
             self.refresh()
             return
@@ -293,7 +293,8 @@ class VirtualRows(ScrollView, can_focus=True, inherit_bindings=False):
         wanted = line - room // 4 if centre else line if line < top else line - room + 1
         self.scroll_to(y=max(0, wanted), animate=False, force=True, immediate=True)
 
-    def _visible_lines(self) -> range:
+    def visible_lines(self) -> range:
+        """Rows on screen."""
         top = self.scroll_offset.y
         return range(top, min(self.row_count(), top + self._room()))
 

@@ -142,6 +142,8 @@ class PanesScreen(Screen[None]):
         if self.shown is not None:
             status = status_now(self.shown, self.paused, self.clock)
             self.query_one(StatusLine).show_status(status)
+        if self.feed is not None:
+            self.feed.look_at(self.panes.chains.tables_in_view())
         tabs = [Tab(name, self.panes[name].pane_title()) for name in MAIN]
         self.query_one(PaneTabs).show_tabs(tabs, self.panes.active)
 
