@@ -224,6 +224,21 @@ def test_a_filter_shows_matches_and_the_way_to_them_and_ends_without_a_trace() -
     assert _lines(outline) == before
 
 
+def test_a_way_through_a_barred_rule_is_shown_only_where_there_is_no_other() -> None:
+    outline = _outline(
+        _state(_chain("FORWARD", "a"), _chain("INPUT", "a", "b"), _chain("a", "DROP"), _chain("b", "DROP"))
+    )
+    outline.keep(lambda key, at: key.chain in "ab", barred=lambda key, at: key.chain == "INPUT")
+    assert _lines(outline) == [
+        "filter INPUT",
+        "  2 b",
+        "    1 DROP",
+        "filter FORWARD",
+        "  1 a",
+        "    1 DROP",
+    ]
+
+
 def test_a_row_closed_under_a_filter_stays_closed_when_it_is_set_anew() -> None:
     outline = _outline(STATE)
     for _ in range(2):

@@ -39,6 +39,7 @@ class Outline:
         self._tops = Tops(self._scene, self._bases, self._groups())
         self._top = Block(self._tops, None, 0)
         self._test: Test | None = None
+        self._barred: Test | None = None
         self._filter: Filter | None = None
         self._pinned: set[tuple[ChainKey, int | None]] = set()
         self._pinned_chains: set[ChainKey] = set()
@@ -140,8 +141,11 @@ class Outline:
         line = self.line_of(row_id)
         return line if line is not None else self.line_of(row_id[:-1]) or 0
 
-    def keep(self, test: Test | None) -> None:
+    def keep(self, test: Test | None, barred: Test | None = None) -> None:
         """Show only the rules (index None: policies) that pass the test, and the way to them.
+
+        By hook, no way leads through a barred rule (one that surely counted nothing) where
+        another rule leads to the same chain.
 
         The way is opened, at the first place of each chain; rows that the user closed since
         the filter was set stay closed when it is set anew. None ends the filter and opens
@@ -149,7 +153,7 @@ class Outline:
         """
         if self._test is None and test is not None:
             self._unfiltered = self.opened()
-        had_filter, self._test = self._test is not None, test
+        had_filter, self._test, self._barred = self._test is not None, test, barred
         if test is None:
             self._pinned.clear()
             self._pinned_chains.clear()
@@ -317,6 +321,7 @@ class Outline:
             (lambda key, at: (key, at) in pinned or test(key, at)) if pinned else test,
             self._scene.nested,
             self._pinned_chains,
+            self._barred,
         )
         blocks = [self._top, *self._top.descendants()]
         for block in blocks:
