@@ -12,11 +12,14 @@ from widgets.chain_words import RowWords, fit_label, row_place
 from widgets.columns import Column, Placed, fit
 from widgets.signs import UNICODE, Signs
 from widgets.text import width_of
-from widgets.view import ChainId, RuleId, View
+from widgets.view import UNKNOWN, ChainId, RuleId, View
 from widgets.virtual_rows import Piece, VirtualRows
 
 Arrangement = Literal["hook", "chain"]
 Path = tuple[Hashable, ...]
+
+WHOLE_NAME = 36
+"""Cells of a label that shows a workload's chain with its number, some levels deep."""
 
 NARROW = 64
 """Cells below which levels are indented by one cell only."""
@@ -76,8 +79,15 @@ class ChainTree(VirtualRows):
     def _filter(self) -> None:
         if self.outline is None or self.view is None:
             return
+        if not self.hits_only:
+            return self.outline.keep(None)
         hits = self.view.hits
-        self.outline.keep((lambda key, index: (key, index) in hits) if self.hits_only else None)
+        self.outline.keep(lambda key, index: (key, index) in hits, barred=self._surely_quiet)
+
+    def _surely_quiet(self, key: ChainKey, index: int | None) -> bool:
+        """Nothing came this way: a packet below was counted on another way to the same chain."""
+        figures = UNKNOWN if self.view is None else self.view.figures(RuleId(key, index))
+        return figures.since_packets == 0 and figures.exact
 
     def _keep_row(self, change: Callable[[], None]) -> None:
         path = self.current_path()
@@ -222,7 +232,9 @@ class ChainTree(VirtualRows):
         """The number columns; differences and rates only where there are any."""
         rate = [_RATE] if self.view is None or self.view.live else []
         since = [_SINCE] if self.view is None or self.view.counts is not None else []
-        label = replace(_LABEL, least=max(_LABEL.least, self.rows_width * 11 // 20))
+        width = self.rows_width
+        least = WHOLE_NAME if width > WHOLE_NAME + _SINCE.least else _LABEL.least
+        label = replace(_LABEL, least=max(least, width * 11 // 20))
         return [label, _PACKETS, _BYTES, *since, *rate]
 
     def row_pieces(self, line: int, width: int) -> Iterable[Piece]:
