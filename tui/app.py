@@ -21,7 +21,7 @@ from tui.desk import Desk
 from tui.live import LiveFeed
 from tui.messages import SnapshotsReread, Told
 from tui.screens.explorer import Explorer
-from tui.themes import DEFAULTS, THEMES, theme_for
+from tui.themes import DARK, LIGHT, THEMES, theme_for
 from tui.wall import Clock
 from tui.watch import Watcher
 from widgets.signs import ASCII, UNICODE, Signs, signs_for
@@ -78,8 +78,8 @@ class CalitopApp(App[None]):
         self.theme = self.config.theme if self.config.theme in self.available_themes else theme
 
     def get_theme_variable_defaults(self) -> dict[str, str]:
-        """Our tokens for themes that do not have them."""
-        return dict(DEFAULTS)
+        """Our tokens for themes that do not have them, dark or light as the theme is."""
+        return dict(DARK.variables if self.current_theme.dark else LIGHT.variables)
 
     def get_default_screen(self) -> Screen[None]:
         """The explorer."""

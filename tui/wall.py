@@ -22,7 +22,9 @@ class Clock:
 
 def status_now(shown: Shown, paused: bool, clock: Clock) -> Status:
     """What the status line says at this moment."""
-    status = replace(shown.status, paused=paused)
+    counts = shown.view.counts
+    resets = 0 if counts is None else len(counts.resets)
+    status = replace(shown.status, paused=paused, resets=resets)
     here = clock.monotonic()
     if shown.read_at is not None:
         status = replace(status, age_s=max(0.0, here - shown.read_at))

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable
+from collections.abc import Hashable, Iterable, Sequence
 
+from calitop.counters.counts import Reset
 from calitop.model.node import NodeState, SourceFile
-from widgets.facts import Fact
+from widgets.facts import Fact, chain_words
 from widgets.signs import UNICODE, Signs
 from widgets.text import wrap
 from widgets.virtual_rows import Piece, VirtualRows
 
 
-def file_facts(state: NodeState) -> list[Fact]:
-    """Warnings first, then each file with its problems."""
+def file_facts(state: NodeState, resets: Sequence[Reset] = ()) -> list[Fact]:
+    """Warnings first, then counters that were restarted, then each file with its problems."""
     facts = [Fact(f"warning: {warning}", "deny") for warning in state.warnings]
+    facts += [Fact(_reset_words(reset), "warm") for reset in resets]
     for one in state.files:
         facts.append(_file_fact(one))
         for problem in one.problems:
@@ -24,6 +26,11 @@ def file_facts(state: NodeState) -> list[Fact]:
     return facts
 
 
+def _reset_words(reset: Reset) -> str:
+    number = "" if reset.number is None else f" rule {reset.number}"
+    return f"counter {reset.why} since the baseline: {chain_words(reset.key)}{number}  {reset.text}".rstrip()
+
+
 def _file_fact(one: SourceFile) -> Fact:
     kind = one.kind or "not recognised"
     return Fact(f"{one.file}  {kind}  {one.lines} lines", "" if one.kind else "deny")
@@ -32,10 +39,18 @@ def _file_fact(one: SourceFile) -> Fact:
 class FileList(VirtualRows):
     """Pane of the files."""
 
-    def __init__(self, state: NodeState, *, signs: Signs = UNICODE, css_id: str | None = None) -> None:
+    def __init__(
+        self,
+        state: NodeState,
+        resets: Sequence[Reset] = (),
+        *,
+        signs: Signs = UNICODE,
+        css_id: str | None = None,
+    ) -> None:
         super().__init__(signs=signs, css_id=css_id)
         self.empty_because = "nothing was read"
         self._state = state
+        self._resets = resets
         self._lines: list[Fact] = []
 
     HAS_HEADS = False
@@ -45,7 +60,7 @@ class FileList(VirtualRows):
         width = max(8, self.rows_width - 2)
         self._lines = [
             Fact(_indent(fact.text) + line, fact.look)
-            for fact in file_facts(self._state)
+            for fact in file_facts(self._state, self._resets)
             for line in wrap(fact.text.strip(), width - len(_indent(fact.text)))
         ]
         self.forget_strips()

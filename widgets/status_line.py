@@ -38,6 +38,8 @@ class Status:
     failure: str = ""
     """Why the last poll failed."""
     paused: bool = False
+    resets: int = 0
+    """Counters that started from zero again, or went away, since the baseline."""
 
 
 @dataclass(frozen=True)
@@ -86,6 +88,8 @@ def _wrongs(status: Status, signs: Signs) -> list[Part]:
     parts = []
     if status.failure:
         parts.append(Part(plain(status.failure), 2, "alert"))
+    if status.resets:
+        parts.append(Part(f"{status.resets} restarted", 4))
     if status.warnings:
         word = "warning" if status.warnings == 1 else "warnings"
         parts.append(Part(f"{signs.warning} {status.warnings} {word}", 2, "alert"))

@@ -130,7 +130,9 @@ class Explorer(SearchScreen):
     def action_files(self) -> None:
         """Every file that was read, and its problems."""
         if self.shown is not None:
-            self.app.push_screen(FilesScreen(self.shown.view.state, self.signs))
+            view = self.shown.view
+            resets = () if view.counts is None else view.counts.resets
+            self.app.push_screen(FilesScreen(view.state, resets, self.signs))
 
     @on(StatusLine.FilesRequested)
     def _files_requested(self) -> None:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from textual.app import ComposeResult
 from textual.binding import Binding
 from textual.screen import ModalScreen
 
+from calitop.counters.counts import Reset
 from calitop.model.node import NodeState
 from widgets.file_list import FileList
 from widgets.signs import Signs
@@ -25,14 +28,15 @@ class FilesScreen(ModalScreen[None]):
 
     BINDINGS = [Binding("escape,q,f,enter,backspace", "dismiss", "close", show=False), *MOVING]
 
-    def __init__(self, state: NodeState, signs: Signs) -> None:
+    def __init__(self, state: NodeState, resets: Sequence[Reset], signs: Signs) -> None:
         super().__init__()
+        self._resets = resets
         self._state = state
         self._signs = signs
 
     def compose(self) -> ComposeResult:
         """The list, over everything else."""
-        yield FileList(self._state, signs=self._signs, css_id="files")
+        yield FileList(self._state, self._resets, signs=self._signs, css_id="files")
 
     def on_mount(self) -> None:
         """The list has the keys."""

@@ -10,6 +10,7 @@ from textual.containers import Horizontal
 from textual.events import Resize
 from textual.screen import Screen
 
+from calitop.cni.index import NodeIndex
 from tui.bindings import BY_ID, KEYS, keys_in_use
 from tui.desk import Desk
 from tui.linked import related_to
@@ -61,6 +62,7 @@ class PanesScreen(Screen[None]):
         self.shown: Shown | None = None
         self.paused = False
         self._waiting: Shown | None = None
+        self._lit_for: tuple[Subject | None, NodeIndex] | None = None
 
     def compose(self) -> ComposeResult:
         """Status, panes, detail, keys."""
@@ -152,7 +154,9 @@ class PanesScreen(Screen[None]):
         if self.shown is None:
             return
         view, subject, route = self.shown.view, self.panes.subject(), self.panes.route()
-        self.panes.light_up(related_to(view, subject, route).lights(view))
+        if self._lit_for != (subject, view.index):
+            self._lit_for = (subject, view.index)
+            self.panes.light_up(related_to(view, subject, route).lights(view))
         facts = [] if subject is None else facts_of(view, subject, route, self.signs)
         self.panes.detail.show_facts(subject, "" if subject is None else headline(view, subject), facts)
 
