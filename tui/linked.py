@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from calitop.cni.rule_index import interface_matches
 from calitop.model.network import Route
 from calitop.model.rules import ChainKey
+from widgets.pieces import Light
 from widgets.view import ChainId, LinkId, RouteId, RuleId, Subject, View, route_id
-from widgets.virtual_rows import Light
 
 
 @dataclass

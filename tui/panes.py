@@ -11,9 +11,10 @@ from widgets.chain_tree import ChainTree
 from widgets.chain_words import row_place
 from widgets.detail import Detail
 from widgets.link_table import LinkTable
+from widgets.pieces import Light
 from widgets.route_table import RouteTable
 from widgets.view import ChainId, LinkId, RouteId, RuleId, Subject
-from widgets.virtual_rows import Light, VirtualRows
+from widgets.virtual_rows import VirtualRows
 
 MAIN = ("routes", "links", "chains")
 ALL = (*MAIN, "detail")

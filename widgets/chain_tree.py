@@ -10,10 +10,11 @@ from calitop.model.rules import ChainKey, TableKey
 from calitop.outline import Outline, Row
 from widgets.chain_words import RowWords, fit_label, row_place
 from widgets.columns import Column, Placed, fit
+from widgets.pieces import Piece
 from widgets.signs import UNICODE, Signs
 from widgets.text import width_of
 from widgets.view import UNKNOWN, ChainId, RuleId, View
-from widgets.virtual_rows import Piece, VirtualRows
+from widgets.virtual_rows import VirtualRows
 
 Arrangement = Literal["hook", "chain"]
 Path = tuple[Hashable, ...]

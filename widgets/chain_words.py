@@ -7,10 +7,10 @@ from collections.abc import Iterable, Sequence
 from calitop.model.rules import ChainKey
 from calitop.outline import Row
 from widgets import numbers
+from widgets.pieces import Piece
 from widgets.signs import Signs
 from widgets.text import plain, shorten_end, width_of
 from widgets.view import Figures, RuleId, View
-from widgets.virtual_rows import Piece
 from widgets.wording import VERDICTS, is_loud, rule_action, rule_comment, rule_conditions
 
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Hashable, Iterable, Sequence
 
 from widgets.facts import Fact
+from widgets.pieces import Piece
 from widgets.signs import UNICODE, Signs
 from widgets.text import wrap
 from widgets.view import Subject
-from widgets.virtual_rows import Piece, VirtualRows
+from widgets.virtual_rows import VirtualRows
 
 
 def wrapped(facts: Sequence[Fact], width: int) -> list[Fact]:

@@ -7,9 +7,10 @@ from collections.abc import Hashable, Iterable, Sequence
 from calitop.counters.counts import Reset
 from calitop.model.node import NodeState, SourceFile
 from widgets.facts import Fact, chain_words
+from widgets.pieces import Piece
 from widgets.signs import UNICODE, Signs
 from widgets.text import wrap
-from widgets.virtual_rows import Piece, VirtualRows
+from widgets.virtual_rows import VirtualRows
 
 
 def file_facts(state: NodeState, resets: Sequence[Reset] = ()) -> list[Fact]:

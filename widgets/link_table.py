@@ -9,10 +9,11 @@ from functools import cached_property
 from calitop.model.network import Link, LinkCounters
 from widgets import numbers
 from widgets.columns import Column, Placed, fit
+from widgets.pieces import Piece
 from widgets.signs import UNICODE, Signs
 from widgets.text import cell
 from widgets.view import LinkId, View
-from widgets.virtual_rows import Piece, VirtualRows
+from widgets.virtual_rows import VirtualRows
 from widgets.wording import owner_look, owner_sign
 
 

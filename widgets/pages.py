@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Hashable, Iterable, Sequence
 
 from widgets.facts import Fact
+from widgets.pieces import Piece
 from widgets.signs import UNICODE, Signs
 from widgets.text import wrap
-from widgets.virtual_rows import Piece, VirtualRows
+from widgets.virtual_rows import VirtualRows
 
 Page = tuple[str, Sequence[Fact]]
 """A title and its lines."""

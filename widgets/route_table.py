@@ -8,10 +8,11 @@ from functools import cached_property
 from calitop.cni.index import NodeIndex
 from calitop.model.network import Route
 from widgets.columns import Column, Placed, fit
+from widgets.pieces import Piece
 from widgets.signs import UNICODE, Signs
 from widgets.text import cell
 from widgets.view import RouteId, route_id
-from widgets.virtual_rows import Piece, VirtualRows
+from widgets.virtual_rows import VirtualRows
 from widgets.wording import owner_look, owner_sign, route_devices, route_way
 
 

@@ -8,8 +8,7 @@ Keys are not: the application binds them in one table and calls the actions.
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterable, Sequence
-from dataclasses import dataclass
-from typing import ClassVar, NamedTuple
+from typing import ClassVar
 
 from rich.segment import Segment
 from rich.style import Style
@@ -22,6 +21,7 @@ from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
 from widgets.columns import Column, fit
+from widgets.pieces import NO_LIGHT, Light, Piece
 from widgets.signs import UNICODE, Signs
 from widgets.text import cell, plain, shorten_end, wrap
 
@@ -32,24 +32,18 @@ ROWS_REPAINTED_SINGLY = 20
 """Above this many changed rows one repaint of the pane is cheaper (measured)."""
 
 
-class Piece(NamedTuple):
-    """A stretch of a row with the name of its look (a component class without `rows--`)."""
+class RowMessage(Message):
+    """Something about one row of a pane."""
 
-    text: str
-    look: str = ""
+    def __init__(self, rows: VirtualRows, line: int) -> None:
+        super().__init__()
+        self.rows = rows
+        self.line = line
 
-
-@dataclass(frozen=True)
-class Light:
-    """What another pane's cursor lights up here."""
-
-    related: frozenset[Hashable] = frozenset()
-    """Row identities that belong to it."""
-    leads: frozenset[Hashable] = frozenset()
-    """Rows below which, closed now, a related one stands."""
-
-
-NO_LIGHT = Light()
+    @property
+    def control(self) -> VirtualRows:
+        """The pane that sent it."""
+        return self.rows
 
 
 class VirtualRows(ScrollView, can_focus=True, inherit_bindings=False):
@@ -118,35 +112,15 @@ class VirtualRows(ScrollView, can_focus=True, inherit_bindings=False):
     cursor: reactive[int] = reactive(0, repaint=False)
     """Row that the cursor is on, from 0."""
 
-    class Highlighted(Message):
+    class Highlighted(RowMessage):
         """The cursor moved to another row."""
-
-        def __init__(self, rows: VirtualRows, line: int) -> None:
-            super().__init__()
-            self.rows = rows
-            self.line = line
-
-        @property
-        def control(self) -> VirtualRows:
-            """The pane that sent it."""
-            return self.rows
 
         def can_replace(self, message: Message) -> bool:
             """Only the newest place of a cursor matters."""
             return isinstance(message, VirtualRows.Highlighted) and message.rows is self.rows
 
-    class Entered(Message):
+    class Entered(RowMessage):
         """The operator asks to go where the row leads."""
-
-        def __init__(self, rows: VirtualRows, line: int) -> None:
-            super().__init__()
-            self.rows = rows
-            self.line = line
-
-        @property
-        def control(self) -> VirtualRows:
-            """The pane that sent it."""
-            return self.rows
 
     def __init__(self, *, signs: Signs = UNICODE, css_id: str | None = None) -> None:
         super().__init__(id=css_id)
