@@ -1,0 +1,59 @@
+"""Pictures of the demo for the docs: `python -m scripts.shots FOLDER`."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from pathlib import Path
+from typing import NamedTuple
+
+import cairosvg
+
+from calitop.snapshot.open import open_snapshots
+from tui.app import CalitopApp
+
+SNAPSHOTS = ["snapshots/lab"]
+FONT = "DejaVu Sans Mono"
+"""A font that every machine with the developer's packages has; the widths of the default one differ."""
+
+
+class Shot(NamedTuple):
+    """One picture: its name, the size of the terminal, and the keys that lead there."""
+
+    name: str
+    size: tuple[int, int]
+    keys: tuple[str, ...] = ()
+
+
+SHOTS = (
+    Shot("explorer", (150, 40)),
+    Shot("explorer-hits", (150, 40), ("tab", "tab", "i", "o")),
+    Shot("explorer-small", (80, 24), ("tab", "tab")),
+    Shot("help", (120, 36), ("question_mark",)),
+)
+
+
+async def take(shot: Shot, folder: Path) -> Path:
+    """Drive the explorer to the state and write SVG and PNG; the path of the PNG."""
+    app = CalitopApp(snapshots=open_snapshots(SNAPSHOTS))
+    async with app.run_test(size=shot.size) as pilot:
+        await pilot.pause(0.5)
+        for key in shot.keys:
+            await pilot.press(key)
+            await pilot.pause(0.2)
+        svg = app.export_screenshot(title="calitop").replace("Fira Code", FONT)
+    path = folder / f"{shot.name}.png"
+    path.with_suffix(".svg").write_text(svg)
+    cairosvg.svg2png(bytestring=svg.encode(), write_to=str(path), output_width=1400)
+    return path
+
+
+async def main(folder: Path) -> None:
+    """Take them all."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for shot in SHOTS:
+        print(await take(shot, folder))
+
+
+if __name__ == "__main__":
+    asyncio.run(main(Path(sys.argv[1])))
