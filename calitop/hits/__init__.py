@@ -1,0 +1,1 @@
+"""What moved between two moments of a node, in the order in which a packet meets it."""
