@@ -71,6 +71,8 @@ class CalitopApp(App[None]):
         self.explorer = Explorer(desk=desk, feed=feed, signs=signs, clock=clock or Clock())
         self.explorer.save = save
         self.explorer.reread = self.read_again if reopen is not None else None
+        self.failed: CalitopError | None = None
+        """Why nothing could be opened at all; the application has ended then."""
         self._reopen = reopen
         self._watcher = Watcher(watch, self.read_again) if watch and reopen is not None else None
         for known in THEMES:
@@ -107,13 +109,22 @@ class CalitopApp(App[None]):
             self.explorer.feed.stop()
 
     def read_again(self) -> None:
-        """Open the snapshots anew; may be called in any thread but the event loop's."""
+        """Open the snapshots, at first or anew; may be called in any thread but the event loop's."""
         if self._reopen is None:
             return
         try:
             self.explorer.post_message(SnapshotsReread(self._reopen()))
+            gc.freeze()
         except CalitopError as error:
+            self._not_read(error)
+
+    def _not_read(self, error: CalitopError) -> None:
+        desk = self.explorer.desk
+        if desk is not None and desk.snapshots:
             self.explorer.post_message(Told(str(error), is_failure=True))
+        else:
+            self.failed = error
+            self.call_from_thread(self.exit)
 
     def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
         """The commands of the palette that belong to no pane."""
@@ -134,7 +145,8 @@ def run(
 
     Args:
         source: The live node; None when snapshots are explored.
-        snapshots: Nodes with their moments, already opened.
+        snapshots: Nodes with their moments, already opened; empty to have `reopen` read them
+            while the first frame shows.
         reopen: Reads the same snapshots again; called in a thread when a watched path changes.
         watch: Files and folders the snapshots came from.
         save: Collects the live node and writes it to that path; called in a thread, may raise
@@ -146,6 +158,7 @@ def run(
 
     Raises:
         BadConfig: The configuration file cannot be used.
+        CalitopError: As `reopen` does, when nothing could be opened at all.
     """
     config = load_config(config_path(os.environ))
     gc.set_threshold(*COLLECT_RARELY)
@@ -160,8 +173,9 @@ def run(
         signs=_signs(config),
         theme=theme_for(os.environ),
     )
-    gc.freeze()
     app.run()
+    if app.failed is not None:
+        raise app.failed
     return app.return_code or 0
 
 

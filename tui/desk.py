@@ -28,13 +28,14 @@ class Choice:
 
 
 class Desk:
-    """Nodes and moments laid out; the choice among them; no widget."""
+    """Nodes and moments laid out; the choice among them; no widget. Empty until they are read."""
 
     def __init__(self, snapshots: Sequence[NodeMoments], signs: Signs) -> None:
-        self.snapshots = list(snapshots)
+        self.snapshots: list[NodeMoments] = []
         self.signs = signs
-        self.choice = self._first_choice(0)
+        self.choice = Choice()
         self._preparer = Preparer(signs, live=False)
+        self.replace_snapshots(snapshots)
 
     def _first_choice(self, node: int) -> Choice:
         last = len(self.snapshots[node].moments) - 1
@@ -43,7 +44,7 @@ class Desk:
     @property
     def moments(self) -> tuple[NodeState, ...]:
         """Moments of the chosen node by time."""
-        return self.snapshots[self.choice.node].moments
+        return self.snapshots[self.choice.node].moments if self.snapshots else ()
 
     def choose_node(self, node: int) -> bool:
         """Look at another node; False where there is none of that number."""
@@ -69,8 +70,8 @@ class Desk:
         """Take over what was read again; the choice stays where it still fits."""
         if not snapshots:
             return
-        before, name = self.choice, self.snapshots[self.choice.node].name
-        had = len(self.moments)
+        before, had = self.choice, len(self.moments)
+        name = self.snapshots[self.choice.node].name if self.snapshots else None
         self.snapshots = list(snapshots)
         node = next((i for i, one in enumerate(snapshots) if one.name == name), 0)
         last = len(self.snapshots[node].moments) - 1

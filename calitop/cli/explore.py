@@ -9,7 +9,7 @@ from pathlib import Path
 from calitop.cli.arguments import Arguments
 from calitop.errors import UsageError
 from calitop.snapshot.moments import NodeMoments
-from calitop.snapshot.open import open_snapshots, split_name
+from calitop.snapshot.open import open_snapshots, require_path, split_name
 
 
 def run(arguments: Arguments) -> int:
@@ -20,7 +20,10 @@ def run(arguments: Arguments) -> int:
 
     Raises:
         UsageError: There is no terminal to draw on.
+        BadSnapshot: A path does not exist.
     """
+    for text in arguments.snapshots:
+        require_path(split_name(text)[1])
     if not all(stream.isatty() for stream in (sys.stdin, sys.stdout, sys.stderr)):
         raise UsageError("the explorer needs a terminal", "for text use: calitop show")
     return _live(arguments) if arguments.is_live else _offline(arguments)
@@ -32,8 +35,9 @@ def _offline(arguments: Arguments) -> int:
     def read() -> list[NodeMoments]:
         return open_snapshots(arguments.snapshots, arguments.pods)
 
+    # Paint first, read second: the explorer calls `read` itself.
     paths = [split_name(text)[1] for text in arguments.snapshots]
-    return run_app(snapshots=read(), reopen=read, watch=paths)
+    return run_app(reopen=read, watch=paths)
 
 
 def _live(arguments: Arguments) -> int:

@@ -57,6 +57,16 @@ def split_name(text: str) -> tuple[str | None, Path]:
     return found["name"], Path(found["path"])
 
 
+def require_path(path: Path) -> None:
+    """Check that there is something of that name; cheap, nothing is read.
+
+    Raises:
+        BadSnapshot: There is not.
+    """
+    if not _exists(path):
+        raise BadSnapshot(f"cannot read '{path}': No such file or directory")
+
+
 def _exists(path: Path) -> bool:
     try:
         return path.exists()

@@ -89,13 +89,19 @@ def test_of_several_moments_one_is_shown_and_the_others_are_named(
         ["show", "a", "--netns", "y"],
         ["--pods"],
         [],
-        ["some-snapshot"],
     ],
 )
 def test_wrong_usage_is_2(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     code, out, err = status(capsys, *words)
     assert (code, out) == (2, "")
     assert "calitop" in err
+
+
+def test_a_missing_snapshot_is_told_before_a_missing_terminal(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert status(capsys, str(tmp_path / "absent"))[0] == 3
+    assert status(capsys, str(tmp_path))[0] == 2
 
 
 @pytest.mark.parametrize(

@@ -28,8 +28,6 @@ class Explorer(SearchScreen):
 
     save: Callable[[Path], object] | None = None
     """Saves the live node; set by the application, called in a thread."""
-    reread: Callable[[], None] | None = None
-    """Reads the snapshots again; set by the application, called in a thread."""
 
     # Counting ------------------------------------------------------------------------------
 

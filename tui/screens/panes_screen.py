@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from textual import on
 from textual.app import ComposeResult
@@ -43,6 +43,9 @@ HUGE = 170
 
 class PanesScreen(Screen[None]):
     """Routes, interfaces, chains and detail, linked with each other."""
+
+    reread: Callable[[], None] | None = None
+    """Reads the snapshots, or reads them again; set by the application, called in a thread."""
 
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (WIDE, "-wide"), (HUGE, "-huge")]
 
@@ -91,13 +94,15 @@ class PanesScreen(Screen[None]):
     def _begin(self) -> None:
         if self.feed is not None:
             self.feed.start(self.post_message)
-        else:
+        elif self.desk is not None and self.desk.snapshots:
             self.prepare()
+        elif self.reread is not None:
+            self.run_worker(self.reread, thread=True, group="reread")
 
     def prepare(self) -> None:
         """Make the chosen moment ready in a thread; an older request is dropped."""
         desk = self.desk
-        if desk is not None:
+        if desk is not None and desk.snapshots:
             self.run_worker(
                 lambda: self.post_message(PollCompleted(desk.prepare())),
                 thread=True,
