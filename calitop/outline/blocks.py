@@ -26,8 +26,10 @@ class Block:
         self.content, self.parent, self.at = content, parent, at
         self.opened: dict[int, Block] = {}
         self.shown: Sequence[int] | None = None
-        self.lines = 0
-        self.measure()
+        self._order: Sequence[int] = ()
+        self._starts: Sequence[int] = ()
+        self._blocks: Sequence[Block] = ()
+        self.lines: int = content.count
 
     @property
     def size(self) -> int:
@@ -36,22 +38,24 @@ class Block:
 
     def measure(self) -> None:
         """Count the lines; the open blocks below must have been measured."""
-        self._order: list[int] = []
-        self._starts: list[int] = []
-        self._blocks: list[Block] = []
         if not self.opened:
+            self._order = self._starts = ()
+            self._blocks = ()
             self.lines = self.size
             return
+        places = [(self.position(at), self.opened[at]) for at in sorted(self.opened)]
+        self._lie([(position, block) for position, block in places if position is not None])
+
+    def _lie(self, opened: Sequence[tuple[int, Block]]) -> None:
+        """Remember where the open rows stand, by their positions among the shown rows, rising."""
         below = 0
-        for at in sorted(self.opened):
-            position = self.position(at)
-            if position is None:
-                continue
-            block = self.opened[at]
-            self._order.append(position)
-            self._starts.append(position + below)
-            self._blocks.append(block)
+        starts = []
+        for position, block in opened:
+            starts.append(position + below)
             below += block.lines
+        self._order = [position for position, _ in opened]
+        self._starts = starts
+        self._blocks = [block for _, block in opened]
         self.lines = self.size + below
 
     def measure_upwards(self) -> None:

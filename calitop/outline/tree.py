@@ -239,7 +239,6 @@ class Outline:
         inner = block.open(at)
         if inner is not None and self._filter is not None:
             inner.shown = self._filter.shown(inner.content)
-        if inner is not None:
             inner.measure()
         return inner
 
@@ -253,7 +252,8 @@ class Outline:
             inner, places = pending[-1]
             place = next(places, None)
             if place is None:
-                inner.measure()
+                if inner.opened:
+                    inner.measure()
                 pending.pop()
             elif self._opens(inner, place, seen, only):
                 below = self._open(inner, place)
