@@ -186,10 +186,11 @@ def test_reports_rank_chains_by_the_first_place_they_are_reached_from() -> None:
     ]
 
 
-def test_reveal_opens_the_first_place_or_the_orphans() -> None:
+def test_reveal_opens_the_place_of_forwarded_packets_or_the_orphans() -> None:
     outline = _outline(STATE)
     assert _words(outline.row(outline.reveal(_key("a"), 1))) == "2 DROP"
-    assert outline.row(0).is_open
+    assert [outline.row(y).title for y in (0, 1)] == ["filter INPUT", "filter FORWARD"]
+    assert [outline.row(y).is_open for y in (0, 1)] == [False, True]
     outline = _outline(STATE)
     assert outline.row(outline.reveal(_key("alone"))).title == "filter alone"
     assert outline.row(outline.reveal(_key("INPUT"))).kind == "hook"

@@ -233,7 +233,7 @@ class ChainTree(VirtualRows):
         """The number columns; differences and rates only where there are any."""
         rate = [_RATE] if self.view is None or self.view.live else []
         since = [_SINCE] if self.view is None or self.view.counts is not None else []
-        width = self.rows_width
+        width = self.rows_width - 1  # without the gutter
         least = WHOLE_NAME if width > WHOLE_NAME + _SINCE.least else _LABEL.least
         label = replace(_LABEL, least=max(least, width * 11 // 20))
         return [label, _PACKETS, _BYTES, *since, *rate]

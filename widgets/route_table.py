@@ -10,7 +10,7 @@ from calitop.model.network import Route
 from widgets.columns import Column, Placed, fit
 from widgets.pieces import Piece
 from widgets.signs import UNICODE, Signs
-from widgets.text import cell
+from widgets.text import Lose, cell
 from widgets.view import RouteId, route_id
 from widgets.virtual_rows import VirtualRows
 from widgets.wording import owner_look, owner_sign, route_devices, route_way
@@ -32,11 +32,11 @@ class RouteRows:
         tables = any(route.table != "main" for route in self.routes)
         shown = [
             Column("dst", "dst", 0, min(15, self._widest("dst", 9)), self._widest("dst", 9)),
-            Column("via", "via", 3, 7, self._widest("via", 7)),
+            Column("via", "via", 3, 8, self._widest("via", 8)),
             Column("dev", "dev", 1, 8, self._widest("dev", 8)),
             *([Column("table", "table", 11, 5, self._widest("table", 5))] if tables else []),
             Column("pod", "pod", 10, 12, self._widest("pod", 12)),
-            Column("proto", "proto", 12, 5, self._widest("proto", 5)),
+            Column("proto", "proto", 12, 6, self._widest("proto", 6)),
             Column("metric", "metric", 13, 6, 6, right=True),
             Column("owner", "own", 2, 3, 3),
         ]
@@ -69,9 +69,10 @@ class RouteRows:
     def pieces(self, route: Route, placed: Sequence[Placed]) -> Iterable[Piece]:
         """The route's cells, each with its look."""
         for column in placed:
-            text = cell(
-                self.text(route, column.column.id), column.width, column.column.right, cut=self.signs.cut
-            )
+            name, right = column.column.id, column.column.right
+            is_gateway = name == "via" and route.gateway is not None
+            lose: Lose = "start" if is_gateway else "middle"
+            text = cell(self.text(route, name), column.width, right, lose, self.signs.cut)
             yield Piece(" " if column is not placed[0] else "")
             yield Piece(text, self._look(route, column.column.id))
 

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import re
 from functools import lru_cache
+from typing import Literal
 
 from rich.cells import cell_len, chop_cells
+
+Lose = Literal["start", "middle", "end"]
+"""Which part of a text goes when it is too long."""
 
 _UNSAFE = re.compile(
     "[\x00-\x1f\x7f-\x9f\u00ad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ufff9-\ufffb\ud800-\udfff]"
@@ -33,6 +37,16 @@ def shorten_end(text: str, width: int, cut: str = "…") -> str:
     if width_of(text) <= width:
         return text
     return _head(text, width - 1) + cut if width > 0 else ""
+
+
+def shorten_start(text: str, width: int, cut: str = "…") -> str:
+    """The text in at most `width` cells, with its start cut away.
+
+    Gateways of one network differ in their last numbers.
+    """
+    if width_of(text) <= width:
+        return text
+    return cut + _head(text[::-1], width - 1)[::-1] if width > 0 else ""
 
 
 def shorten_middle(text: str, width: int, cut: str = "…") -> str:
@@ -65,12 +79,13 @@ def pad(text: str, width: int, right: bool = False) -> str:
     return blanks + text if right else text + blanks
 
 
+_SHORTEN = {"start": shorten_start, "middle": shorten_middle, "end": shorten_end}
+
+
 @lru_cache(maxsize=16384)
-def cell(text: str, width: int, right: bool = False, middle: bool = True, cut: str = "…") -> str:
+def cell(text: str, width: int, right: bool = False, lose: Lose = "middle", cut: str = "…") -> str:
     """One table cell: escaped, shortened and padded to exactly `width` cells."""
-    safe = plain(text)
-    short = shorten_middle(safe, width, cut) if middle else shorten_end(safe, width, cut)
-    return pad(short, width, right)
+    return pad(_SHORTEN[lose](plain(text), width, cut), width, right)
 
 
 def wrap(text: str, width: int) -> list[str]:

@@ -35,7 +35,9 @@ class Outline:
         self._index = index
         self._scene = Scene(index, nested=view == "hook")
         self._bases = base_chains(state) if view == "hook" else []
-        self._first = first_callers(index, self._bases) if view == "hook" else {}
+        # A pod's chains are shown where forwarded packets meet them, not on the way to this host.
+        forward_first = sorted(self._bases, key=lambda key: index.chains[key].hook != "FORWARD")
+        self._first = first_callers(index, forward_first)
         self._tops = Tops(self._scene, self._bases, self._groups())
         self._top = Block(self._tops, None, 0)
         self._test: Test | None = None
@@ -125,9 +127,10 @@ class Outline:
     def reveal(self, key: ChainKey, rule_index: int | None = None) -> int:
         """Open what is above a chain or rule and answer its line.
 
-        By hook it is the first place in order at which the chain is reached; a chain that no
-        hook reaches stands among the orphans. The chain itself is opened too. A row that the
-        filter would hide is let through it. An index behind the last rule means the policy.
+        By hook it is the first place at which a forwarded packet meets the chain, else the first
+        in order; a chain that no hook reaches stands among the orphans. The chain itself is opened
+        too. A row that the filter would hide is let through it. An index behind the last rule
+        means the policy.
 
         Raises:
             KeyError: The node has no such chain.

@@ -7,7 +7,7 @@ import unicodedata
 from hypothesis import given
 from hypothesis import strategies as st
 
-from widgets.text import cell, pad, plain, shorten_end, shorten_middle, width_of, wrap
+from widgets.text import Lose, cell, pad, plain, shorten_end, shorten_middle, shorten_start, width_of, wrap
 
 TEXTS = st.text(max_size=60)
 
@@ -26,23 +26,24 @@ def test_control_characters_are_written_out() -> None:
 
 @given(TEXTS, st.integers(0, 40))
 def test_shortened_text_fits(text: str, width: int) -> None:
-    """Both ways of shortening keep to the width, and leave alone what fits."""
+    """All ways of shortening keep to the width, and leave alone what fits."""
     safe = plain(text)
-    for shorten in (shorten_middle, shorten_end):
+    for shorten in (shorten_start, shorten_middle, shorten_end):
         short = shorten(safe, width)
         assert width_of(short) <= width
         assert short == safe or width_of(safe) > width
 
 
-@given(TEXTS, st.integers(0, 40), st.booleans(), st.booleans())
-def test_a_cell_is_exactly_as_wide_as_told(text: str, width: int, right: bool, middle: bool) -> None:
+@given(TEXTS, st.integers(0, 40), st.booleans(), st.sampled_from(["start", "middle", "end"]))
+def test_a_cell_is_exactly_as_wide_as_told(text: str, width: int, right: bool, lose: Lose) -> None:
     """No name, whatever its script, moves the columns after it."""
-    assert width_of(cell(text, width, right, middle)) == width
+    assert width_of(cell(text, width, right, lose)) == width
 
 
 def test_both_ends_of_a_name_stay() -> None:
     """Names of pods differ at their ends."""
     assert shorten_middle("calico-python3-daemon-2jlc5", 12) == "calico…2jlc5"
+    assert shorten_start("172.16.189.102", 8) == "…189.102"
     assert pad("5", 4, right=True) == "   5"
 
 
