@@ -1,0 +1,1 @@
+"""A packet's way through one node: packet, matches, routing, reverse-path filter."""
