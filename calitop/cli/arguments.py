@@ -13,17 +13,20 @@ from calitop.errors import UsageError
 EXPLORE = "explore"
 SHOW = "show"
 SAVE = "save"
-COMMANDS = (SHOW, SAVE)
+HITS = "hits"
+COMMANDS = (SHOW, SAVE, HITS)
 _SUMMARY = """\
 commands:
   calitop                      the explorer on this node, live
   calitop SNAPSHOT...          the explorer offline, over nodes and moments
   calitop save DEST            capture this node into a folder, or into one file DEST.tar.gz
   calitop show [SNAPSHOT]      what was read, as text or with --json
+  calitop hits BEFORE AFTER    what moved between two moments, and where packets were lost
 
 SNAPSHOT is a folder, an archive or a text file; NAME=SNAPSHOT gives the node its name.
 A path that is called like a command is given as ./show.
-exit status: 0 done, 2 wrong usage, 3 an input is missing or cannot be read, 4 privilege missing
+exit status: 0 done (hits: passed), 1 lost, 2 wrong usage, 3 an input is missing or cannot be read,
+  4 privilege missing, 6 undecided
 """
 
 
@@ -40,6 +43,11 @@ class Arguments:
     node: str | None = None
     moment: int | None = None
     dest: Path | None = None
+    nodes: tuple[tuple[str, str, str], ...] = ()
+    """Of hits: name, snapshot before, snapshot after."""
+    packets: int | None = None
+    source: str | None = None
+    target: str | None = None
 
     @property
     def is_live(self) -> bool:
@@ -68,6 +76,10 @@ def parse(argv: Sequence[str]) -> Arguments:
         node=getattr(own, "node", None),
         moment=getattr(own, "moment", None),
         dest=Path(own.dest) if hasattr(own, "dest") else None,
+        nodes=tuple((name, before, after) for name, before, after in getattr(own, "nodes", None) or ()),
+        packets=getattr(own, "packets", None),
+        source=getattr(own, "source", None),
+        target=getattr(own, "target", None),
     )
     _check(found)
     return found
@@ -84,7 +96,7 @@ def _check(found: Arguments) -> None:
     live_only = [name for name, value in (("--netns", found.netns), ("--via", found.via)) if value]
     if len(live_only) > 1:
         raise UsageError("--netns and --via do not go together", "put 'ip netns exec NAME' into --via")
-    if live_only and found.snapshots:
+    if live_only and (found.snapshots or found.command == HITS):
         raise UsageError(
             f"{live_only[0]} reads a live node, but a snapshot was given", "leave one of them out"
         )
@@ -153,4 +165,28 @@ def _save_parser() -> argparse.ArgumentParser:
     return parser
 
 
-_PARSERS = {EXPLORE: _explore_parser, SHOW: _show_parser, SAVE: _save_parser}
+def _hits_parser() -> argparse.ArgumentParser:
+    parser = _parser(HITS, "What moved between two moments of each node, and where the packets were lost.")
+    parser.add_argument("snapshots", nargs="*", metavar="SNAPSHOT", help="BEFORE and AFTER of one node")
+    parser.add_argument(
+        "--node",
+        dest="nodes",
+        action="append",
+        nargs=3,
+        metavar=("NAME", "BEFORE", "AFTER"),
+        help="a node with its two moments; once for each node",
+    )
+    parser.add_argument("--packets", type=_count, metavar="N", help="how many packets were sent")
+    parser.add_argument("--from", dest="source", metavar="IP", help="address or pod that sent them")
+    parser.add_argument("--to", dest="target", metavar="IP", help="address or pod that they were sent to")
+    parser.add_argument("--json", action="store_true", help="one JSON object instead of text")
+    return parser
+
+
+def _count(word: str) -> int:
+    if not word.isdecimal() or int(word) == 0:
+        raise argparse.ArgumentTypeError(f"'{word}' is no number of packets")
+    return int(word)
+
+
+_PARSERS = {EXPLORE: _explore_parser, SHOW: _show_parser, SAVE: _save_parser, HITS: _hits_parser}

@@ -8,13 +8,18 @@ import os
 import sys
 from collections.abc import Sequence
 
-from calitop.cli.arguments import EXPLORE, SAVE, SHOW, Arguments, parse
+from calitop.cli.arguments import EXPLORE, HITS, SAVE, SHOW, Arguments, parse
 from calitop.errors import CalitopError
 
 _INTERRUPTED = 130
 _BROKEN_PIPE = 141
 _CANNOT_READ = 3
-_MODULES = {EXPLORE: "calitop.cli.explore", SHOW: "calitop.cli.show", SAVE: "calitop.cli.save"}
+_MODULES = {
+    EXPLORE: "calitop.cli.explore",
+    SHOW: "calitop.cli.show",
+    SAVE: "calitop.cli.save",
+    HITS: "calitop.cli.hits",
+}
 """Imported only when the command is given: most need neither terminal nor kernel."""
 
 

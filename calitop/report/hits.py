@@ -1,0 +1,87 @@
+"""What moved and the verdict as the JSON object of interface.md, `hits`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict
+
+from calitop.counters.counts import Reset
+from calitop.hits.moved import Moved, NodeHits
+from calitop.model.network import LinkCounters
+from calitop.verdict.records import Candidate, Verdict, Where
+
+Json = dict[str, object]
+
+
+def hits_json(nodes: Sequence[NodeHits], verdict: Verdict) -> Json:
+    """What moved on each node and where the packets were lost, without the envelope."""
+    return {"nodes": [_node(node) for node in nodes], "verdict": verdict_json(verdict)}
+
+
+def verdict_json(verdict: Verdict) -> Json:
+    """The answer alone."""
+    return {
+        "outcome": verdict.outcome,
+        "where": where_json(verdict.where),
+        "packets": verdict.packets,
+        "because": verdict.because,
+        "evidence": list(verdict.evidence),
+        "candidates": [_candidate(each) for each in verdict.candidates],
+        "missing": list(verdict.missing),
+    }
+
+
+def where_json(where: Where | None) -> Json | None:
+    """A place; what does not apply is null."""
+    return None if where is None else asdict(where)
+
+
+def _candidate(each: Candidate) -> Json:
+    return {"where": where_json(each.where), "if": each.condition, "collect": each.collect}
+
+
+def _node(node: NodeHits) -> Json:
+    return {
+        "name": node.name,
+        "moved": [_moved(each) for each in node.moved],
+        "kernel": [{"name": name, "delta": delta} for name, delta in node.stats.items()],
+        "links": [_link(name, delta) for name, delta in node.links.items()],
+        "resets": [_reset(each) for each in node.resets],
+    }
+
+
+def _moved(each: Moved) -> Json:
+    return {
+        "family": each.key.family,
+        "backend": each.key.backend,
+        "table": each.key.table,
+        "chain": each.key.chain,
+        "number": each.number,
+        "packets": each.delta.packets,
+        "bytes": each.delta.bytes,
+        "exact": each.delta.exact,
+        "flow": each.flow,
+        "text": each.text,
+        "comments": list(each.comments),
+    }
+
+
+def _link(name: str, delta: LinkCounters) -> Json:
+    return {
+        "name": name,
+        "rx_packets": delta.rx_packets,
+        "tx_packets": delta.tx_packets,
+        "rx_dropped": delta.rx_dropped,
+        "tx_dropped": delta.tx_dropped,
+    }
+
+
+def _reset(each: Reset) -> Json:
+    return {
+        "family": each.key.family,
+        "backend": each.key.backend,
+        "table": each.key.table,
+        "chain": each.key.chain,
+        "number": each.number,
+        "why": each.why,
+    }

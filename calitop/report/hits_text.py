@@ -1,0 +1,101 @@
+"""What moved and the verdict as plain text: the answer first, then everything in order."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from calitop.hits.moved import Moved, NodeHits
+from calitop.hits.statistics import TELLING, meaning
+from calitop.report.text import columns, number, plural, printable
+from calitop.verdict.flow import Flow
+from calitop.verdict.records import Candidate, Verdict
+from calitop.verdict.words import where_words
+
+_SIGNS = {"lost": "✖ LOST", "passed": "✔ PASSED", "undecided": "? UNDECIDED"}
+_WIDTH = 110
+"""Columns of a rule's text in a table; `--json` has it whole."""
+
+
+def hits_text(nodes: Sequence[NodeHits], verdict: Verdict, flow: Flow | None, packets: int | None) -> str:
+    """The whole report."""
+    lines = [*_head(flow, packets), *_answer(verdict)]
+    for node in nodes:
+        lines += ["", *_node(node)]
+    return "\n".join(lines) + "\n"
+
+
+def _head(flow: Flow | None, packets: int | None) -> list[str]:
+    if flow is None:
+        return []
+    sent = f"      {packets} sent" if packets is not None else ""
+    return [printable(f"FLOW  {flow.src}  →  {flow.dst}{sent}"), ""]
+
+
+def _answer(verdict: Verdict) -> list[str]:
+    lines = [f"{_SIGNS[verdict.outcome]}: {verdict.because}"]
+    lines += _labelled("proof", verdict.evidence)
+    lines += _labelled("could be", [_could_be(each) for each in verdict.candidates])
+    lines += _labelled("missing", verdict.missing)
+    lines += _labelled("collect", list(dict.fromkeys(each.collect for each in verdict.candidates)))
+    return [printable(line) for line in lines]
+
+
+def _labelled(label: str, facts: Sequence[str]) -> list[str]:
+    return [f"  {label if at == 0 else '':<9}{fact}" for at, fact in enumerate(facts)]
+
+
+def _could_be(each: Candidate) -> str:
+    on = f" on {each.where.node}" if each.where.node else ""
+    return f"{where_words(each.where)}{on}, if {each.condition}"
+
+
+def _node(node: NodeHits) -> Iterator[str]:
+    moved = plural(len(node.moved), "rule or policy", "rules and policies")
+    yield printable(f"IN ORDER on {node.name}      {moved} moved")
+    yield from columns([_row(each) for each in node.moved])
+    others = [each for each in node.moved if each.flow is False]
+    if others:
+        yield f"  (x: {plural(len(others), 'place')} that cannot be of this flow)"
+    yield from _section("WHAT NO RULE SHOWS", [_statistic(*each) for each in _by_telling(node)])
+    yield from _section("LINKS", [_link(node, name) for name in node.links])
+    yield from _section("STARTED OVER", [_reset(node, at) for at in range(len(node.resets))])
+
+
+def _row(each: Moved) -> list[str | None]:
+    sign = "x" if each.flow is False else " "
+    amount = f"+{number(each.delta.packets)}" + ("" if each.delta.exact else " or more")
+    family = "" if each.key.family == "ipv4" else f"{each.key.family or '?'} "
+    words = each.text if len(each.text) <= _WIDTH else each.text[: _WIDTH - 1] + "…"
+    place = "policy" if each.index is None else number(each.number)
+    return [sign, amount, f"{family}{each.key.table or '?'}", each.key.chain, place, words]
+
+
+def _by_telling(node: NodeHits) -> list[tuple[str, int]]:
+    """Statistics that tell of lost packets first."""
+    return sorted(node.stats.items(), key=lambda item: item[0] not in TELLING)
+
+
+def _statistic(name: str, delta: int) -> list[str | None]:
+    return [name, f"+{delta}", meaning(name) or " "]
+
+
+def _link(node: NodeHits, name: str) -> list[str | None]:
+    delta = node.links[name]
+    counts = [
+        f"rx +{number(delta.rx_packets)}",
+        f"tx +{number(delta.tx_packets)}",
+        f"dropped rx +{number(delta.rx_dropped)} tx +{number(delta.tx_dropped)}",
+    ]
+    return [name, *counts]
+
+
+def _reset(node: NodeHits, at: int) -> list[str | None]:
+    each = node.resets[at]
+    place = "policy" if each.number is None and not each.text else number(each.number)
+    return [f"{each.key.table or '?'}", each.key.chain, place, each.why, each.text[:_WIDTH]]
+
+
+def _section(title: str, rows: Sequence[Sequence[str | None]]) -> Iterator[str]:
+    if rows:
+        yield title
+        yield from columns(rows)

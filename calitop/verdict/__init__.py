@@ -1,0 +1,1 @@
+"""Where the packets were lost: the answer from what moved, with its proof."""

@@ -1,0 +1,35 @@
+"""From snapshots and a question to the answer: the one way that all commands and screens take."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from calitop.hits.moved import NodeHits
+from calitop.model.spec import Address
+from calitop.verdict.decide import decide
+from calitop.verdict.flow import Flow, flow_between, traced_flow
+from calitop.verdict.records import Verdict
+
+
+@dataclass(frozen=True, eq=False)
+class Answer:
+    """What moved, of which flow, and where it was lost."""
+
+    nodes: tuple[NodeHits, ...]
+    flow: Flow | None
+    verdict: Verdict
+
+
+def answer(
+    nodes: Sequence[NodeHits], ends: tuple[Address, Address] | None = None, packets: int | None = None
+) -> Answer:
+    """The verdict over what moved on some nodes.
+
+    Args:
+        nodes: Each node between two moments.
+        ends: Sender and receiver; without them everything that moved is judged together.
+        packets: How many packets were sent; taken from what moved when None.
+    """
+    flow = flow_between(nodes, *ends) if ends is not None else None
+    return Answer(tuple(nodes), flow, decide(nodes, flow or traced_flow(nodes), packets))

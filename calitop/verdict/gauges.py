@@ -1,0 +1,187 @@
+"""How many packets went into a hook, came out of it, and were taken by the kernel in between.
+
+The kernel counts rules, not hooks; the rules tell it all the same: a rule without matches
+counts everything that reaches it, and what reaches the end counts in the policy.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cached_property
+
+from calitop.counters.counts import Delta
+from calitop.formats.spec import spec
+from calitop.hits.moved import NodeHits
+from calitop.model.rules import Chain, ChainKey, Family, Rule
+from calitop.model.spec import Always, Comment, RuleSpec
+from calitop.outline.order import base_chains
+
+CONNTRACK_PRIORITY = -200
+"""enum nf_ip_hook_priorities: raw is before connection tracking, everything else behind it."""
+ENDING = frozenset(("ACCEPT", "DROP", "REJECT", "QUEUE", "NFQUEUE", "STOLEN", "TPROXY"))
+"""Targets that end a packet's way through the table."""
+LOSING = frozenset(("DROP", "REJECT"))
+_PASSING = frozenset(
+    "MARK CONNMARK LOG NFLOG CT NOTRACK TRACE AUDIT TOS DSCP TTL HL CHECKSUM TCPMSS CLASSIFY SECMARK "
+    "CONNSECMARK SET ULOG RATEEST".split()
+)
+"""Targets after which the packet meets the next rule."""
+
+
+class Gauges:
+    """The flow of all packets of one family through one node's hooks.
+
+    Every number is None where the counters do not tell it exactly.
+    """
+
+    def __init__(self, hits: NodeHits, family: Family) -> None:
+        self._hits, self._family = hits, family
+
+    @cached_property
+    def bases(self) -> dict[str, list[ChainKey]]:
+        """The base chains that every packet of a hook passes, by hook, in order; without nat."""
+        found: dict[str, list[ChainKey]] = {}
+        for key in base_chains(self._hits.after):
+            chain = self._hits.index.chains[key]
+            if key.family in (self._family, "inet") and chain.type != "nat" and key.table != "nat":
+                found.setdefault(chain.hook or key.chain, []).append(key)
+        return found
+
+    def entered(self, hook: str) -> int | None:
+        """Packets that came into the hook."""
+        return _first(self._entered(key) for key in self.bases.get(hook, ()))
+
+    def left(self, hook: str) -> int | None:
+        """Packets that went on behind the hook."""
+        return _first(self._left(key) for key in reversed(self.bases.get(hook, ())))
+
+    def untracked_gap(self) -> int | None:
+        """Packets that connection tracking took between raw PREROUTING and what follows."""
+        return self._conntrack_gap("PREROUTING")
+
+    def routing_gap(self) -> int | None:
+        """Packets that the kernel took between PREROUTING and INPUT or FORWARD."""
+        came, local, forwarded = self.left("PREROUTING"), self.entered("INPUT"), self.entered("FORWARD")
+        return None if came is None or local is None or forwarded is None else came - local - forwarded
+
+    def _conntrack_gap(self, hook: str) -> int | None:
+        before = [key for key in self.bases.get(hook, ()) if self._priority(key) < CONNTRACK_PRIORITY]
+        behind = [key for key in self.bases.get(hook, ()) if self._priority(key) >= CONNTRACK_PRIORITY]
+        came = _first(self._left(key) for key in reversed(before))
+        went = _first(self._entered(key) for key in behind)
+        return None if came is None or went is None else came - went
+
+    def _priority(self, key: ChainKey) -> int:
+        return self._hits.index.chains[key].priority or 0
+
+    def _entered(self, key: ChainKey) -> int | None:
+        total = 0
+        for delta, how in self._rules(key):
+            if how == "skip" or (delta.packets == 0 and delta.exact):
+                continue
+            if not delta.exact or delta.packets is None or how == "unsure":
+                return None
+            total += delta.packets
+            if how == "all":
+                return total
+        return _plus(total, self._hits.counts.policy(key).delta)
+
+    def _left(self, key: ChainKey) -> int | None:
+        """What entered without what was dropped in this chain and those below it."""
+        came = self._entered(key)
+        lost = self.dropped_below(key)
+        return None if came is None or lost is None else came - lost
+
+    def dropped_below(self, base: ChainKey) -> int | None:
+        """Packets that rules and the policy of a base chain dropped; None where another base shares them."""
+        total = 0
+        for each in self.losing:
+            bases = self.bases_of(each.key)
+            if base not in bases:
+                continue
+            if len(bases) > 1 or not each.delta.exact or each.delta.packets is None:
+                return None
+            total += each.delta.packets
+        return total
+
+    @cached_property
+    def losing(self) -> list[Losing]:
+        """Everything that dropped or rejected packets of this family, in the order of the hooks."""
+        return [
+            Losing(each.key, each.index, each.delta)
+            for each in self._hits.moved
+            if each.key.family in (self._family, "inet") and self._loses(each.key, each.index)
+        ]
+
+    def _loses(self, key: ChainKey, index: int | None) -> bool:
+        chain = self._hits.index.chains[key]
+        if index is None:
+            return chain.policy in LOSING
+        return loses(chain.rules[index])
+
+    def bases_of(self, key: ChainKey) -> frozenset[ChainKey]:
+        """The base chains through which packets can have come into a chain."""
+        if key not in self._bases_of:
+            self._bases_of[key] = self._find_bases(key)
+        return self._bases_of[key]
+
+    @cached_property
+    def _bases_of(self) -> dict[ChainKey, frozenset[ChainKey]]:
+        return {}
+
+    def _find_bases(self, key: ChainKey) -> frozenset[ChainKey]:
+        """Upwards through those callers that counted something."""
+        seen, pending, found = {key}, [key], set()
+        while pending:
+            chain = pending.pop()
+            if self._hits.index.chains[chain].builtin:
+                found.add(chain)
+            for ref in self._hits.index.callers(chain):
+                moved = self._hits.counts.rule(ref.key, ref.index).delta
+                if ref.key not in seen and (moved.packets != 0 or not moved.exact):
+                    seen.add(ref.key)
+                    pending.append(ref.key)
+        return frozenset(found)
+
+    def _rules(self, key: ChainKey) -> Iterable[tuple[Delta, str]]:
+        chain: Chain = self._hits.index.chains[key]
+        for index, rule in enumerate(chain.rules):
+            yield self._hits.counts.rule(key, index).delta, _counting(rule)
+
+
+@dataclass(frozen=True, slots=True)
+class Losing:
+    """A rule or policy that dropped packets."""
+
+    key: ChainKey
+    index: int | None
+    delta: Delta
+
+
+def loses(rule: Rule) -> bool:
+    """Whether the rule drops or rejects what it matches."""
+    return any(target in LOSING for target in (*rule.targets, rule.target)) and len(set(rule.targets)) < 2
+
+
+def is_unconditional(says: RuleSpec) -> bool:
+    """Whether every packet that reaches the rule matches it."""
+    return all(isinstance(match, Comment | Always) for match in says.matches)
+
+
+def _counting(rule: Rule) -> str:
+    """What the rule's counter tells of the packets that reach it: all, ended, skip or unsure."""
+    says = spec(rule)
+    if is_unconditional(says) and rule.packets is not None:
+        return "all"
+    if rule.target is None or rule.target in _PASSING:
+        return "skip"
+    return "ended" if rule.target in ENDING and len(set(rule.targets)) < 2 else "unsure"
+
+
+def _plus(total: int, delta: Delta) -> int | None:
+    return None if delta.packets is None or not delta.exact else total + delta.packets
+
+
+def _first(numbers: Iterable[int | None]) -> int | None:
+    return next((number for number in numbers if number is not None), None)
