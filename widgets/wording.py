@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from functools import lru_cache
+from typing import TYPE_CHECKING
 
 from calitop.formats.spec import spec
 from calitop.model.network import Route
 from calitop.model.rules import Rule
-from calitop.model.spec import Comment, Match, RuleSpec, SetMark, Target
+
+if TYPE_CHECKING:
+    from calitop.model.spec import Match, SetMark, Target
 
 VERDICTS = {"ACCEPT": "accept", "DROP": "deny", "REJECT": "deny"}
 """Look of the targets that end a packet's way through a table."""
@@ -34,12 +37,13 @@ def is_loud(rule: Rule) -> bool:
 @lru_cache(maxsize=8192)
 def rule_conditions(rule: Rule) -> str:
     """The rule's matches in the source's words, without comments and module names."""
-    return " ".join(words for match in spec(rule).matches if (words := _match_words(match)))
+    from calitop.model.spec import Comment
+
+    matches = (match for match in spec(rule).matches if not isinstance(match, Comment))
+    return " ".join(words for match in matches if (words := _match_words(match)))
 
 
 def _match_words(match: Match) -> str:
-    if isinstance(match, Comment):
-        return ""
     words = list(match.words)
     while len(words) > 2 and words[0] == "-m":
         del words[:2]
@@ -55,11 +59,12 @@ def rule_comment(rule: Rule) -> str:
 @lru_cache(maxsize=8192)
 def rule_action(rule: Rule) -> str:
     """Target with its options, short; empty for a rule that only counts."""
-    said: RuleSpec = spec(rule)
-    return ", ".join(_target_words(target) for target in said.targets) or (rule.target or "")
+    return ", ".join(_target_words(target) for target in spec(rule).targets) or (rule.target or "")
 
 
 def _target_words(target: Target) -> str:
+    from calitop.model.spec import SetMark
+
     if isinstance(target.action, SetMark) and target.name in ("MARK", "CONNMARK"):
         return f"{target.name} {_mark_words(target.action)}"
     words = target.words

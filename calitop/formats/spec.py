@@ -6,11 +6,13 @@ Opening 50,000 rules must not parse them all; most are never looked at in detail
 from __future__ import annotations
 
 from functools import lru_cache
+from typing import TYPE_CHECKING
 
 from calitop.formats.iptables_quick import quick_comments
-from calitop.formats.iptables_spec import iptables_spec
 from calitop.model.rules import Language, Rule
-from calitop.model.spec import RuleSpec
+
+if TYPE_CHECKING:
+    from calitop.model.spec import RuleSpec
 
 _KEPT = 16_384
 """Specs kept; each takes about 2 KiB."""
@@ -33,8 +35,11 @@ def comments(rule: Rule) -> tuple[str, ...]:
 @lru_cache(maxsize=_KEPT)
 def spec_of_text(text: str, language: Language = "iptables") -> RuleSpec:
     """The same as `spec` for a rule's text alone."""
+    # Imported late: the records of matches cost a tenth of the time to the first frame.
     if language == "nft":
         from calitop.formats.nft_spec import nft_spec
 
         return nft_spec(text)
+    from calitop.formats.iptables_spec import iptables_spec
+
     return iptables_spec(text)
