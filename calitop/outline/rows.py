@@ -134,8 +134,7 @@ class Rules:
     """A chain's rules, its policy, and a note where rules are or may be missing."""
 
     def __init__(self, scene: Scene, key: ChainKey, above: Above | None) -> None:
-        self._scene, self.key = scene, key
-        self._above = Above(key, above)
+        self._scene, self.key, self._further = scene, key, above
         self.chain = scene.index.chains[key]
         self.targets = scene.index.rules.targets(key) if scene.nested else {}
         self.has_policy = self.chain.builtin and self.chain.policy is not None
@@ -159,9 +158,10 @@ class Rules:
         targets = self.targets.get(at)
         if targets is None:
             return None
+        above = Above(self.key, self._further)
         if len(targets) > 1:
-            return Chains(self._scene, targets, "chain", self._above)
-        return self._scene.rules(targets[0], self._above)
+            return Chains(self._scene, targets, "chain", above)
+        return self._scene.rules(targets[0], above)
 
     def token(self, at: int) -> Hashable:
         """The rule's text and which of its equals it is."""
