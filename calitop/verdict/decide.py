@@ -31,9 +31,9 @@ def decide(nodes: Sequence[NodeHits], flow: Flow | None, packets: int | None) ->
         return _nothing(nodes)
     losses = [loss for node in nodes for loss in losses_of(node, flow, expected)]
     through = passage(nodes, flow, expected)
-    notes = _notes(flow, packets, expected)
     if packets is None:
         expected = _settled(losses, expected)
+    notes = _notes(flow, packets, expected)
     blamed = _blamed(losses, expected, through, flow)
     if through.passed and not (blamed and blamed.flow and blamed.packets == expected):
         return _passed(through, flow, losses, notes)
@@ -75,7 +75,7 @@ def _notes(flow: Flow | None, packets: int | None, expected: int | None) -> list
     if flow is not None and flow.source is None and flow.target is None:
         notes.append(f"neither {flow.src} nor {flow.dst} was found on these nodes")
     if packets is None and expected is not None:
-        notes.append(f"assumed {packets_words(expected)}: the amount that most rules moved by")
+        notes.append(f"assumed {packets_words(expected)}, by what moved: give --packets")
     return notes
 
 

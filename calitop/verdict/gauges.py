@@ -23,9 +23,8 @@ ENDING = frozenset(("ACCEPT", "DROP", "REJECT", "QUEUE", "NFQUEUE", "STOLEN", "T
 """Targets that end a packet's way through the table."""
 LOSING = frozenset(("DROP", "REJECT"))
 _PASSING = frozenset(
-    "MARK CONNMARK LOG NFLOG CT NOTRACK TRACE AUDIT TOS DSCP TTL HL CHECKSUM TCPMSS CLASSIFY SECMARK "
-    "CONNSECMARK SET ULOG RATEEST".split()
-)
+    ("MARK", "CONNMARK", "LOG", "NFLOG", "ULOG", "CT", "NOTRACK", "TRACE", "AUDIT", "TOS", "DSCP", "TTL")
+) | frozenset(("HL", "CHECKSUM", "TCPMSS", "CLASSIFY", "SECMARK", "CONNSECMARK", "SET", "RATEEST"))
 """Targets after which the packet meets the next rule."""
 
 
