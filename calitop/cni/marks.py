@@ -132,6 +132,11 @@ class _Place:
             if isinstance(target.action, SetMark) and target.action.of == "packet":
                 yield target.action
 
+    def masks(self) -> Iterator[int]:
+        """The masks of all its tests and changes."""
+        yield from (one.mask for one in self.tests())
+        yield from (one.mask for one in self.changes())
+
     def tested_set(self) -> int | None:
         """The bits that must all be set (`--mark M/M`)."""
         return next((one.mask for one in self.tests() if one.value == one.mask and not one.negated), None)
@@ -257,9 +262,7 @@ class _Inference:
         return self._first(
             "endpoint",
             lambda place: place.rest == "from-endpoint-mark" or place.rest.startswith("sm-"),
-            lambda place: next(
-                (one.mask for one in (*place.tests(), *place.changes()) if _is_wide(one.mask)), None
-            ),
+            lambda place: next(filter(_is_wide, place.masks()), None),
         )
 
     def _non_cali(self, endpoint: int | None) -> int | None:
@@ -312,9 +315,7 @@ class _Inference:
         return self._first(
             "cilium",
             lambda place: chain_owner(place.key.chain, place.key.table) == "cilium",
-            lambda place: next(
-                (one.mask for one in (*place.tests(), *place.changes()) if one.mask.bit_count() == 4), None
-            ),
+            lambda place: next((mask for mask in place.masks() if mask.bit_count() == 4), None),
         )
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from calitop.model.network import IpFamily
 from calitop.model.spec import Address
+from calitop.path.fib import Fib, tos_of
 from calitop.path.policy import REJECTS, THROW
 from calitop.path.three import Truth
 from calitop.path.world import World
@@ -33,11 +34,17 @@ def address_type(world: World, address: Address, dev: str | None = None) -> str 
     fib = world.fib("ipv4", "local")
     if fib is None:
         return _by_owner(world, address, dev)
-    for _, route in fib.candidates(int(address)):
-        if route.type in REJECTS or route.type == THROW or route.type is None:
-            return "UNICAST"
-        return route.type.upper() if dev is None or route.dev == dev else "UNICAST"
-    return "UNICAST"
+    merged = world.merged(int(address))
+    found = {_in_table(one, int(address), dev) for one in (fib, merged) if one is not None}
+    return found.pop() if len(found) == 1 else None
+
+
+def _in_table(fib: Fib, address: int, dev: str | None) -> str:
+    """The kind of the first route that holds the address; a refusing one is as good as none."""
+    route = next((route for _, route in fib.candidates(address) if tos_of(route) == 0), None)
+    if route is None or route.type is None or route.type in REJECTS or route.type == THROW:
+        return "UNICAST"
+    return route.type.upper() if dev is None or route.dev == dev else "UNICAST"
 
 
 def is_local(world: World, address: Address) -> Truth:

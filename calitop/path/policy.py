@@ -107,28 +107,15 @@ def _kept(way: Way) -> tuple[str, ...]:
 
 
 def _with_merged(world: World, query: Query, split: list[Way]) -> list[Way]:
-    """Both readings of untouched rules, where they differ.
-
-    Until a policy rule is added the kernel keeps local and main in one trie (fib_unmerge), so a
-    longer prefix in main wins over a shorter one in local; nothing shows which case it is.
-    """
-    local, main = world.fib("ipv4", "local"), world.fib("ipv4", "main")
-    if local is None or main is None or not _is_shadowed(local, main, int(query.dst)):
+    """Both readings of untouched rules, where they differ."""
+    fib = world.merged(int(query.dst))
+    if fib is None:
         return split
-    routes = [route for fib in (local, main) for route in fib.routes()]
-    walk = _Walk(world, query)
-    whole = [way for way in walk.table(Fib("ipv4", routes), None) if way.type != THROW]
+    whole = [way for way in _Walk(world, query).table(fib, None) if way.type != THROW]
     if {way.outcome for way in whole} == {way.outcome for way in split}:
         return split
     merged, apart = "no policy rule was ever added here", "a policy rule was added here at some time"
     return [*_if(whole, merged), *_if(split, apart)]
-
-
-def _is_shadowed(local: Fib, main: Fib, dst: int) -> bool:
-    """Whether a route of main holds the address with a longer prefix than table local does."""
-    first = next(local.candidates(dst), None)
-    other = next(main.candidates(dst), None)
-    return first is not None and other is not None and other[0] > first[0]
 
 
 def _if(ways: Iterable[Way], condition: str) -> Iterator[Way]:

@@ -147,12 +147,15 @@ class _Output:
         """Each way that is possible."""
         query = self._query
         if query.family == "ipv4" and query.src is not None and query.src_known:
-            own = is_local(self._world, query.src)
+            own = query.src in self._world.owners or is_local(self._world, query.src)
             if own is not True:
                 why = () if own is False else (f"{query.src} is not an address of this node",)
-                yield Way(BAD_SOURCE, error="EINVAL", depends=why)
+                yield Way(BAD_SOURCE, error="ENETUNREACH", depends=why)
             if own is False:
                 return
+        if query.family == "ipv4" and int(query.dst) == 0:
+            yield Way("local", LOOPBACK)
+            return
         for way in fib_ways(self._world, query):
             yield self._finished(way)
 
@@ -163,6 +166,9 @@ class _Output:
             return replace(way, type="unicast", dev=query.oif, error=None, gateway=None, src=None)
         if way.type == "local":
             return replace(way, dev=LOOPBACK)
+        if way.type == "unicast" and query.family == "ipv4":
+            kind = "broadcast" if int(query.dst) == _ALL_ONES else "multicast"
+            return replace(way, type=kind) if kind == "broadcast" or query.dst.is_multicast else way
         return way
 
 
@@ -180,15 +186,27 @@ class _Input:
         if martian is not None:
             yield martian
             return
+        if self._query.family == "ipv4" and self._is_for_all():
+            broadcast = Way("broadcast", LOOPBACK)
+            src = self._query.src
+            yield from [broadcast] if src is not None and _is_zeronet(src) else self._checked(broadcast)
+            return
         for way in fib_ways(self._world, self._query):
             yield from self._accepted(way)
+
+    def _is_for_all(self) -> bool:
+        """Whether it is for everybody on the wire: 255.255.255.255, or both addresses zero."""
+        src, dst = self._query.src, int(self._query.dst)
+        return dst == _ALL_ONES or (dst == 0 and src is not None and int(src) == 0)
 
     def _martian(self) -> Way | None:
         """The refusal of addresses that may not come in by a wire."""
         src, dst = self._query.src, self._query.dst
-        if src is not None and (
-            src.is_multicast or int(src) == _ALL_ONES or (_is_zeronet(src) and int(dst) != _ALL_ONES)
-        ):
+        if src is not None and (src.is_multicast or int(src) == _ALL_ONES):
+            return Way(MARTIAN_SOURCE, error="EINVAL")
+        if self._is_for_all():
+            return None
+        if src is not None and _is_zeronet(src):
             return Way(MARTIAN_SOURCE, error="EINVAL")
         if _is_zeronet(dst):
             return Way(MARTIAN_DESTINATION, error="EINVAL")
@@ -231,7 +249,7 @@ class _Input:
             error = "EINVAL" if kind == MARTIAN_SOURCE else "EXDEV"
             yield Way(kind, error=error, depends=why, missing=answer.missing)
         if answer.passes is not False:
-            passed = replace(way, dev=LOOPBACK) if way.type == "local" else way
+            passed = replace(way, dev=LOOPBACK) if way.type != "unicast" else way
             why = (f"not: {answer.because}",) if answer.passes is None else ()
             yield replace(passed, depends=(*way.depends, *why), missing=(*way.missing, *answer.missing))
 

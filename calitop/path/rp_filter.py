@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 from calitop.model.spec import Address
-from calitop.path.address_types import is_local
+from calitop.path.address_types import address_type
 from calitop.path.bits import NO_MARK, Bits
 from calitop.path.packet import Packet
 from calitop.path.policy import LOOPBACK, NO_ROUTE, REJECTS, UNKNOWN_WAY, Query, Way, distinct, fib_ways
@@ -155,23 +155,18 @@ class _Case:
         return redirects if out is not None else redirects and None
 
     def _unchecked(self) -> RpAnswer:
-        """Mode 0: only this node's own addresses are refused as source."""
+        """Mode 0: the way back is looked up only for sources that may be no other host's."""
+        passed = RpAnswer(True, OFF, f"rp_filter is off on {self._dev}")
+        kind = address_type(self._world, self._src)
         if self._world.either(self._dev, "accept_local"):
-            return RpAnswer(True, OFF, f"rp_filter is off on {self._dev}")
-        if self._world.only_own_rules("ipv4"):
-            is_own = self._is_own()
-            if is_own is False:
-                return RpAnswer(True, OFF, f"rp_filter is off on {self._dev}")
-            if is_own is None:
-                why, missing = "this node's addresses were not read", ("ip addr",)
-                return RpAnswer(None, OFF, why, missing)
-        return _one([self._by_way(way, OFF) for way in self._backs(LOOPBACK)], OFF, ())
-
-    def _is_own(self) -> Truth:
-        if self._src in self._world.owners:
-            return True
-        by_table = is_local(self._world, self._src)
-        return by_table if by_table or not self._world.addresses_known else False
+            return passed
+        if self._world.only_own_rules("ipv4") and kind == "UNICAST":
+            return passed
+        if self._world.only_own_rules("ipv4") and kind is None and not self._world.addresses_known:
+            return RpAnswer(None, OFF, "this node's addresses were not read", ("ip addr",))
+        looked_up = [self._by_way(way, OFF) for way in self._backs(LOOPBACK)]
+        # Only once a local route was added by hand does the kernel look up a broadcast source.
+        return _one([*looked_up, passed] if kind == "BROADCAST" else looked_up, OFF, ())
 
     def _backs(self, out: str | None) -> Iterator[Way]:
         """The ways back to the source, as the kernel looks for them."""

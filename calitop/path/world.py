@@ -189,6 +189,31 @@ class World:
         """Whether the rules are exactly those that the kernel itself makes."""
         return tuple(_bare(rule) for rule in self.rules(family)) == _own_rules(family)
 
+    def merged(self, dst: int) -> Fib | None:
+        """Tables local and main as one, where that can give another answer for an IPv4 address.
+
+        Until a policy rule is added the kernel keeps both in one trie (fib_unmerge), so a longer
+        prefix in main wins over a shorter one in local; nothing shows whether that is the case.
+        """
+        local, main = self.fib("ipv4", "local"), self.fib("ipv4", "main")
+        if local is None or main is None or not self.only_own_rules("ipv4"):
+            return None
+        longest = max((length for length, _ in main.candidates(dst)), default=-1)
+        shorter = any(length < longest for length, _ in local.candidates(dst))
+        return self._local_and_main if shorter or self._main_is_special(dst) else None
+
+    def _main_is_special(self, dst: int) -> bool:
+        """Whether main holds an address as this node's own, which only local should."""
+        main = self.fib("ipv4", "main")
+        return main is not None and any(
+            route.type in ("local", "broadcast", "anycast") for _, route in main.candidates(dst)
+        )
+
+    @cached_property
+    def _local_and_main(self) -> Fib:
+        tables = (self.fib("ipv4", "local"), self.fib("ipv4", "main"))
+        return Fib("ipv4", [route for fib in tables if fib is not None for route in fib.routes()])
+
     # -- sets
 
     @cached_property
