@@ -21,8 +21,11 @@ def merge_rulesets(whole: Sequence[Fragment], cut: Sequence[Fragment]) -> tuple[
 
     Args:
         whole: Complete texts, richest first.
-        cut: Texts with lines missing.
+        cut: Texts with lines missing. A text among the others that only has chains with
+            missing rules (the file of a grep) counts as cut too.
     """
+    cut = [*(each for each in whole if _is_cut(each)), *cut]
+    whole = [each for each in whole if not _is_cut(each)]
     found: list[Ruleset] = []
     native: list[Ruleset] = []
     for fragment in sorted(whole, key=_poverty):
@@ -31,6 +34,17 @@ def merge_rulesets(whole: Sequence[Fragment], cut: Sequence[Fragment]) -> tuple[
     for fragment in cut:
         found = _added_cut(found, fragment.rulesets or ())
     return (*sorted(found, key=_place), *_not_saved(native, found))
+
+
+def _is_cut(fragment: Fragment) -> bool:
+    chains = [
+        chain
+        for ruleset in fragment.rulesets or ()
+        for table in ruleset.tables
+        for chain in table.chains.values()
+        if chain.present
+    ]
+    return bool(chains) and all(chain.complete is False for chain in chains)
 
 
 def _place(ruleset: Ruleset) -> tuple[int, int]:

@@ -397,3 +397,14 @@ def test_each_capture_opens_with_the_right_figures(case: str, below: str) -> Non
     assert {ruleset.backend for ruleset in state.rulesets} == {backend}
     assert (len(state.routes), len(state.links), len(state.sets)) == (27, 16, 7)
     assert not [each for each in state.files if each.kind is None or each.problems]
+
+
+def test_the_files_of_several_greps_add_up(tmp_path: Path) -> None:
+    """Each holds other rules of the same table; a rule that two of them hold counts once."""
+    one_grep = "\n".join(
+        f"-A cali-fw-cali0a1b2c3d4e5 -p tcp -m tcp --dport {port} -j DROP" for port in (1, 2)
+    )
+    other = f"{one_grep.splitlines()[1]}\n-A cali-INPUT -p ipencap -j DROP\n"
+    state = one(folder(tmp_path / "n", {"grep-a": one_grep + "\n", "grep-b": other, "routes": ROUTES}))
+    assert rules_of(state) == 3
+    assert {chain.complete for chain in state.chains().values()} == {False}
