@@ -1,10 +1,11 @@
-"""From snapshots and a question to the answer: the one way that all commands and screens take."""
+"""From what moved and a question to the answer: the one way that all commands and screens take."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from calitop.hits.flow_test import with_flow
 from calitop.hits.moved import NodeHits
 from calitop.model.spec import Address
 from calitop.verdict.decide import decide
@@ -18,6 +19,7 @@ class Answer:
 
     nodes: tuple[NodeHits, ...]
     flow: Flow | None
+    """The flow that was asked for; None without one."""
     verdict: Verdict
 
 
@@ -31,5 +33,8 @@ def answer(
         ends: Sender and receiver; without them everything that moved is judged together.
         packets: How many packets were sent; taken from what moved when None.
     """
-    flow = flow_between(nodes, *ends) if ends is not None else None
-    return Answer(tuple(nodes), flow, decide(nodes, flow or traced_flow(nodes), packets))
+    if ends is None:
+        return Answer(tuple(nodes), None, decide(nodes, traced_flow(nodes), packets))
+    flow = flow_between(nodes, *ends)
+    marked = with_flow(nodes, flow)
+    return Answer(tuple(marked), flow, decide(marked, flow, packets))

@@ -10,6 +10,10 @@ from calitop.hits.moved import NodeHits
 from calitop.model.network import Route
 from calitop.model.spec import Address
 
+_INSIDE = frozenset(
+    ("workload", "health", "loopback", "ipip", "vxlan", "geneve", "wireguard", "gre")
+) | frozenset(("cilium host", "ipvs", "bridge", "dummy"))
+
 
 @dataclass(frozen=True, slots=True)
 class End:
@@ -37,6 +41,12 @@ def is_workload(node: NodeHits, device: str) -> bool:
     """Whether a device is the host side of a pod's link."""
     link = node.after.link(device)
     return link is not None and node.index.role_of_link(link) == "workload"
+
+
+def is_underlay(node: NodeHits, device: str) -> bool:
+    """Whether a device may lead to the other nodes themselves: none of pods, tunnels or bridges."""
+    link = node.after.link(device)
+    return link is not None and node.index.role_of_link(link) not in _INSIDE
 
 
 def best_route(node: NodeHits, address: Address) -> Route | None:

@@ -54,8 +54,7 @@ def _onward(node: NodeHits, address: Address, what: str, expected: int | None) -
     """The other end's node was not given: what could take the packets there."""
     route = best_route(node, address)
     device = route.dev if route else None
-    moved = node.links.get(device or "")
-    count = moved.tx_packets if moved else None
+    count = _sent_by(node, device)
     peer = route.gateway if route and route.gateway else None
     other = f"the node at {peer}" if peer and device != "cilium_host" else f"the node of {address}"
     way = f"{device} on {node.name}" if device else node.name
@@ -79,6 +78,14 @@ def _onward(node: NodeHits, address: Address, what: str, expected: int | None) -
         candidates if count else (),
         (f"counters of {other}, before and after the packets",),
     )
+
+
+def _sent_by(node: NodeHits, device: str | None) -> int:
+    """Packets that left by a device; what BPF takes from cilium_host leaves by Cilium's tunnel device."""
+    ways = {device}
+    if device == "cilium_host":
+        ways |= {name for name in node.links if name.startswith(("cilium_vxlan", "cilium_geneve"))}
+    return max((node.links[way].tx_packets or 0 for way in ways if way in node.links), default=0)
 
 
 def _between(sender: NodeHits, receiver: NodeHits) -> Ahead:

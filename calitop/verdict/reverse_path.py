@@ -1,4 +1,4 @@
-"""The kernel's reverse-path filter on a node: which device, and why it refuses a source."""
+"""The kernel's reverse-path filter on a node: on which device it dropped, and why."""
 
 from __future__ import annotations
 
@@ -7,11 +7,14 @@ from dataclasses import dataclass
 
 from calitop.hits.moved import NodeHits
 from calitop.model.spec import Address
-from calitop.verdict.ends import best_route
+from calitop.path.packet import NO_DEVICE, Packet
+from calitop.path.rp_filter import RpAnswer, check, mode
+from calitop.path.three import Truth, some
+from calitop.path.world import World
+from calitop.verdict.ends import is_underlay
 from calitop.verdict.flow import Flow
 
 TUNNEL_ROLES = ("ipip", "vxlan", "geneve", "wireguard")
-_NAMES = {0: "off", 1: "strict", 2: "loose"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,58 +25,67 @@ class Explanation:
     """None where several devices could be meant."""
     why: str = ""
     facts: tuple[str, ...] = ()
-    possible: bool | None = None
+    possible: Truth = None
     """Whether the filter refuses a packet of the flow there; None where unknown or no flow is given."""
 
 
 def explain(node: NodeHits, flow: Flow | None) -> Explanation:
     """The device on which the filter must have dropped."""
-    refused = list(_refused(node, flow)) if flow else []
-    if refused:
-        device, source = refused[0]
-        if len({device for device, _ in refused}) == 1:
-            return _explained(node, device, source)
-        return Explanation(possible=True)
-    candidates = [device for device in _receiving(node) if effective(node, device) != 0]
-    possible = False if flow and _all_known(node) else None
-    if len(candidates) == 1 and possible is not False:
-        return Explanation(candidates[0], _setting(node, candidates[0]), (_setting(node, candidates[0]),))
-    return Explanation(possible=possible)
+    world = World(node.after)
+    if flow is None:
+        return _by_settings(node, world)
+    answers = list(_checks(node, world, flow))
+    refusing = [(device, answer) for device, answer in answers if answer.refusal == "rp_filter"]
+    devices = _inner_first(node, [device for device, _ in refusing])
+    if devices:
+        device = devices[0]
+        answer = next(answer for name, answer in refusing if name == device)
+        facts = (_settings(node, device), answer.because)
+        return Explanation(device if len(devices) == 1 else None, answer.because, facts, possible=True)
+    return Explanation(
+        possible=some(answer.passes is False or None for _, answer in answers if not answer.passes)
+    )
 
 
-def effective(node: NodeHits, device: str) -> int | None:
-    """The value that counts, the larger of all and the device; None where it was not read."""
-    values = [_value(node, "all"), _value(node, device)]
-    known = [value for value in values if value is not None]
-    if len(known) == 2 or 2 in known:
-        return max(known)
-    return None
+def _inner_first(node: NodeHits, devices: list[str]) -> list[str]:
+    """The devices that can be meant: what a tunnel brought came in by the tunnel, not by Cilium's BPF.
+
+    Packets that Cilium's tunnel device receives are delivered by BPF and never routed.
+    """
+    found = list(dict.fromkeys(devices))
+    routed = [device for device in found if not device.startswith("cilium_")]
+    return routed or found
 
 
-def _value(node: NodeHits, scope: str) -> int | None:
-    text = node.after.sysctls.get(f"net.ipv4.conf.{scope.replace('.', '/')}.rp_filter", "")
-    return int(text) if text.isdigit() else None
+def _by_settings(node: NodeHits, world: World) -> Explanation:
+    """Without a flow: the only device that received packets and has the filter on."""
+    on = [device for device in _receiving(node) if mode(world, device) != 0]
+    if len(on) != 1:
+        return Explanation()
+    return Explanation(on[0], _settings(node, on[0]), (_settings(node, on[0]),))
+
+
+def _checks(node: NodeHits, world: World, flow: Flow) -> Iterator[tuple[str, RpAnswer]]:
+    """The kernel's check for each device that the requests or the replies can have come in by."""
+    for device in _receiving(node):
+        for src, dst, end in ((flow.src, flow.dst, flow.source), (flow.dst, flow.src, flow.target)):
+            elsewhere = end is not None and end.node == node.name and end.device not in (None, device)
+            if not elsewhere and _could_come_by(node, device):
+                yield device, check(world, _packet(flow, src, dst, device), device)
+
+
+def _packet(flow: Flow, src: Address, dst: Address, device: str) -> Packet:
+    return Packet(family=flow.family, src=src, dst=dst, iif=device, oif=NO_DEVICE, tos=0)
 
 
 def _receiving(node: NodeHits) -> list[str]:
     return [device for device, delta in node.links.items() if delta.rx_packets and device != "lo"]
 
 
-def _refused(node: NodeHits, flow: Flow) -> Iterator[tuple[str, Address]]:
-    """Devices that received packets, with the end of the flow whose packets they must refuse."""
-    for device in _receiving(node):
-        for source, end in ((flow.src, flow.source), (flow.dst, flow.target)):
-            if end is not None and end.node == node.name and end.device not in (None, device):
-                continue
-            if _could_come_by(node, device) and _refuses(node, device, source):
-                yield device, source
-
-
 def _could_come_by(node: NodeHits, device: str) -> bool:
-    """A pod's packets come by a physical device only where no tunnel brought any."""
-    role = _role(node, device)
+    """A pod's packets come from other nodes by a physical device only where no tunnel brought any."""
     tunnelled = any(_role(node, other) in TUNNEL_ROLES for other in _receiving(node))
-    return role not in (None, "loopback") and not (role == "physical" and tunnelled)
+    return not (tunnelled and is_underlay(node, device))
 
 
 def _role(node: NodeHits, device: str) -> str | None:
@@ -81,43 +93,11 @@ def _role(node: NodeHits, device: str) -> str | None:
     return node.index.role_of_link(link) if link is not None else None
 
 
-def _refuses(node: NodeHits, device: str, source: Address) -> bool:
-    value = effective(node, device)
-    if not value:
-        return False
-    route = best_route(node, source)
-    if route is None:
-        return True
-    if route.dev == device:
-        return False
-    # Loose acts as strict on a device without any IPv4 address (__fib_validate_source, last_resort).
-    return value == 1 or not _has_address(node, device)
+def _settings(node: NodeHits, device: str) -> str:
+    scopes = dict.fromkeys((device, "all"))
+    words = [f"{scope} {_value(node, scope)}" for scope in scopes]
+    return f"rp_filter: {', '.join(words)}; the larger counts"
 
 
-def _has_address(node: NodeHits, device: str) -> bool:
-    link = node.after.link(device)
-    return link is not None and any(":" not in address for address in link.addresses)
-
-
-def _all_known(node: NodeHits) -> bool:
-    return all(effective(node, device) is not None for device in _receiving(node)) and bool(node.after.routes)
-
-
-def _explained(node: NodeHits, device: str, source: Address) -> Explanation:
-    route = best_route(node, source)
-    way = (
-        f"the way back to {source} is {route.dev or route.type}"
-        if route
-        else f"there is no way back to {source}"
-    )
-    setting = _setting(node, device)
-    return Explanation(device, f"{way}, and {setting}", (setting, way), possible=True)
-
-
-def _setting(node: NodeHits, device: str) -> str:
-    value = effective(node, device)
-    own, every = _value(node, device), _value(node, "all")
-    words = f"rp_filter is {'unknown' if value is None else value} there ({device} {own}, all {every})"
-    if value == 2 and not _has_address(node, device):
-        return f"{words}: loose, but strict on a device without an IPv4 address"
-    return f"{words}: {_NAMES[value]}" if value in _NAMES else words
+def _value(node: NodeHits, scope: str) -> str:
+    return node.after.sysctls.get(f"net.ipv4.conf.{scope.replace('.', '/')}.rp_filter", "not read")

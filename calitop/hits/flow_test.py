@@ -1,0 +1,103 @@
+"""Which of the rules that moved can have counted packets of a flow.
+
+Only rules that counted are followed: what did not move let nothing of the flow through either.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from calitop.counters.counts import Place
+from calitop.formats.spec import spec
+from calitop.hits.flow_packets import Passing, packets_of
+from calitop.hits.moved import NodeHits
+from calitop.model.rules import ChainKey
+from calitop.model.spec import AddrType, InSet, Interface, Match, RpFilter, RuleSpec, Unknown
+from calitop.outline.order import base_chains
+from calitop.path.matches import conditions
+from calitop.path.packet import Packet
+from calitop.path.three import Truth
+from calitop.path.world import World
+from calitop.verdict.flow import Flow
+from calitop.verdict.gauges import ENDING
+
+_OF_THE_NODE = (Unknown, InSet, AddrType, Interface, RpFilter)
+"""Conditions that are open because something of the node is not known; others depend on the packet."""
+
+
+def with_flow(nodes: Sequence[NodeHits], flow: Flow) -> list[NodeHits]:
+    """The nodes with every moved place marked: could it be of the flow?"""
+    return [_marked(nodes, node, flow) for node in nodes]
+
+
+def _marked(nodes: Sequence[NodeHits], node: NodeHits, flow: Flow) -> NodeHits:
+    search = _Search(node)
+    for passing in packets_of(nodes, node, flow):
+        search.follow(passing)
+    # Where counters started over, a rule that led there may look as if it had not moved.
+    otherwise = None if node.resets else False
+    return node.with_flow(lambda key, index: search.found.get((key, index), otherwise))
+
+
+class _Search:
+    """Follows packets through the rules that counted.
+
+    Attributes:
+        found: Places that a packet of the flow can have met: True, or None where that is open.
+    """
+
+    def __init__(self, node: NodeHits) -> None:
+        self._node, self._world = node, World(node.after)
+        self._bases = base_chains(node.after)
+        self.found: dict[Place, Truth] = {}
+
+    def follow(self, passing: Passing) -> None:
+        """Lead one packet through every base chain of its hook."""
+        seen: dict[ChainKey, Truth] = {}
+        for base in self._bases:
+            chain = self._node.index.chains[base]
+            fits = base.family in (passing.packet.family, "inet", None)
+            if fits and (chain.hook or base.chain) == passing.hook:
+                self._chain(base, passing.packet, True, seen)
+
+    def _chain(self, start: ChainKey, packet: Packet, sure: Truth, seen: dict[ChainKey, Truth]) -> None:
+        """A chain and all that it leads to; `sure` is None where it is open whether it is reached."""
+        pending = [(start, sure)]
+        while pending:
+            key, reached = pending.pop()
+            if key in seen and (seen[key] is True or reached is None):
+                continue
+            seen[key] = reached
+            pending += self._rules(key, packet, reached)
+
+    def _rules(self, key: ChainKey, packet: Packet, reached: Truth) -> list[tuple[ChainKey, Truth]]:
+        calls: list[tuple[ChainKey, Truth]] = []
+        chain, targets = self._node.index.chains[key], self._node.index.rules.targets(key)
+        for index, rule in enumerate(chain.rules):
+            delta = self._node.counts.rule(key, index).delta
+            if delta.packets == 0 and delta.exact:
+                continue
+            says = spec(rule)
+            truth, certain = self._could(says, packet)
+            if truth is False:
+                continue
+            self._note((key, index), reached if truth else None)
+            calls += [(target, reached if truth else None) for target in targets.get(index, ())]
+            if certain and (rule.target in ENDING or rule.verb == "goto" or rule.target == "RETURN"):
+                return calls
+        self._note((key, None), reached)
+        return calls
+
+    def _could(self, says: RuleSpec, packet: Packet) -> tuple[Truth, bool]:
+        """Whether some packet of this kind fits the rule, and whether every one does."""
+        open_ones: list[Match] = []
+        for match, truth in conditions(says, packet, self._world):
+            if truth is False:
+                return False, False
+            if truth is None:
+                open_ones.append(match)
+        return (None if any(isinstance(each, _OF_THE_NODE) for each in open_ones) else True), not open_ones
+
+    def _note(self, place: Place, truth: Truth) -> None:
+        if self.found.get(place) is not True:
+            self.found[place] = truth
