@@ -7,13 +7,13 @@ from dataclasses import dataclass, replace
 from ipaddress import ip_address
 from itertools import product
 
+from calitop.hits.ends import End, best_route, is_underlay, is_workload, own_addresses
+from calitop.hits.flow import Flow
 from calitop.hits.moved import NodeHits
 from calitop.model.spec import Address
 from calitop.path.packet import ICMP, ICMPV6, IPIP, NO_DEVICE, TCP, UDP, Packet
 from calitop.path.routing import lookup
 from calitop.path.world import World
-from calitop.verdict.ends import End, best_route, is_underlay, is_workload, own_addresses
-from calitop.verdict.flow import Flow
 
 TUNNEL_PORTS = (4789, 8472, 8473, 6081)
 """VXLAN as Calico and as Cilium use it, Cilium beside another VXLAN, Geneve."""

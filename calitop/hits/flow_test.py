@@ -9,8 +9,10 @@ from collections.abc import Sequence
 
 from calitop.counters.counts import Place
 from calitop.formats.spec import spec
+from calitop.hits.flow import Flow
 from calitop.hits.flow_packets import Passing, packets_of
 from calitop.hits.moved import NodeHits
+from calitop.hits.targets import ENDING
 from calitop.model.rules import ChainKey
 from calitop.model.spec import AddrType, InSet, Interface, Match, RpFilter, RuleSpec, Unknown
 from calitop.outline.order import base_chains
@@ -18,8 +20,6 @@ from calitop.path.matches import conditions
 from calitop.path.packet import Packet
 from calitop.path.three import Truth
 from calitop.path.world import World
-from calitop.verdict.flow import Flow
-from calitop.verdict.gauges import ENDING
 
 _OF_THE_NODE = (Unknown, InSet, AddrType, Interface, RpFilter)
 """Conditions that are open because something of the node is not known; others depend on the packet."""

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from calitop.hits.flow import Flow, flow_between, traced_flow
 from calitop.hits.flow_test import with_flow
 from calitop.hits.moved import NodeHits
 from calitop.model.spec import Address
 from calitop.verdict.decide import decide
-from calitop.verdict.flow import Flow, flow_between, traced_flow
 from calitop.verdict.records import Verdict
 
 

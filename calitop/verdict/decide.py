@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from calitop.hits.flow import Flow, likely_packets
 from calitop.hits.moved import NodeHits
 from calitop.verdict.collecting import collect_on
-from calitop.verdict.flow import Flow, likely_packets
 from calitop.verdict.losses import Loss, losses_of
 from calitop.verdict.open_end import next_to_look
 from calitop.verdict.records import Candidate, Verdict

@@ -6,26 +6,20 @@ counts everything that reaches it, and what reaches the end counts in the policy
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
 from calitop.counters.counts import Delta
 from calitop.formats.spec import spec
 from calitop.hits.moved import NodeHits
+from calitop.hits.targets import ENDING, LOSING, PASSING, loses
 from calitop.model.rules import Chain, ChainKey, Family, Rule
 from calitop.model.spec import Always, Comment, RuleSpec
 from calitop.outline.order import base_chains
 
 CONNTRACK_PRIORITY = -200
 """enum nf_ip_hook_priorities: raw is before connection tracking, everything else behind it."""
-ENDING = frozenset(("ACCEPT", "DROP", "REJECT", "QUEUE", "NFQUEUE", "STOLEN", "TPROXY"))
-"""Targets that end a packet's way through the table."""
-LOSING = frozenset(("DROP", "REJECT"))
-_PASSING = frozenset(
-    ("MARK", "CONNMARK", "LOG", "NFLOG", "ULOG", "CT", "NOTRACK", "TRACE", "AUDIT", "TOS", "DSCP", "TTL")
-) | frozenset(("HL", "CHECKSUM", "TCPMSS", "CLASSIFY", "SECMARK", "CONNSECMARK", "SET", "RATEEST"))
-"""Targets after which the packet meets the next rule."""
 
 
 class Gauges:
@@ -49,11 +43,35 @@ class Gauges:
 
     def entered(self, hook: str) -> int | None:
         """Packets that came into the hook."""
-        return _first(self._entered(key) for key in self.bases.get(hook, ()))
+        return self._entered_of(self.bases.get(hook, ()))
+
+    def _entered_of(self, bases: Sequence[ChainKey]) -> int | None:
+        """What came to the first of some base chains: what came to a later one, and what was lost before."""
+        earlier = 0
+        for key in bases:
+            came, lost = self._entered(key), self.dropped_below(key)
+            if came is not None:
+                return earlier + came
+            if lost is None:
+                return None
+            earlier += lost
+        return None
 
     def left(self, hook: str) -> int | None:
         """Packets that went on behind the hook."""
-        return _first(self._left(key) for key in reversed(self.bases.get(hook, ())))
+        return self._left_of(self.bases.get(hook, ()))
+
+    def _left_of(self, bases: Sequence[ChainKey]) -> int | None:
+        """What went on behind the last of some base chains."""
+        later = 0
+        for key in reversed(bases):
+            lost, came = self.dropped_below(key), self._entered(key)
+            if lost is None:
+                return None
+            later += lost
+            if came is not None:
+                return came - later
+        return None
 
     def untracked_gap(self) -> int | None:
         """Packets that connection tracking took between raw PREROUTING and what follows."""
@@ -67,14 +85,16 @@ class Gauges:
     def _conntrack_gap(self, hook: str) -> int | None:
         before = [key for key in self.bases.get(hook, ()) if self._priority(key) < CONNTRACK_PRIORITY]
         behind = [key for key in self.bases.get(hook, ()) if self._priority(key) >= CONNTRACK_PRIORITY]
-        came = _first(self._left(key) for key in reversed(before))
-        went = _first(self._entered(key) for key in behind)
+        came = self._left_of(before)
+        went = self._entered_of(behind)
         return None if came is None or went is None else came - went
 
     def _priority(self, key: ChainKey) -> int:
         return self._hits.index.chains[key].priority or 0
 
     def _entered(self, key: ChainKey) -> int | None:
+        if self._hits.index.chains[key].complete is not True:
+            return None
         total = 0
         for delta, how in self._rules(key):
             if how == "skip" or (delta.packets == 0 and delta.exact):
@@ -86,14 +106,10 @@ class Gauges:
                 return total
         return _plus(total, self._hits.counts.policy(key).delta)
 
-    def _left(self, key: ChainKey) -> int | None:
-        """What entered without what was dropped in this chain and those below it."""
-        came = self._entered(key)
-        lost = self.dropped_below(key)
-        return None if came is None or lost is None else came - lost
-
     def dropped_below(self, base: ChainKey) -> int | None:
         """Packets that rules and the policy of a base chain dropped; None where another base shares them."""
+        if self._drops_uncounted(base):
+            return None
         total = 0
         for each in self.losing:
             bases = self.bases_of(each.key)
@@ -103,6 +119,16 @@ class Gauges:
                 return None
             total += each.delta.packets
         return total
+
+    def _drops_uncounted(self, base: ChainKey) -> bool:
+        """Whether a native chain may drop what no counter shows: nft counts only where it is told to."""
+        if base.backend != "native":
+            return False
+        chains = self._hits.index.chains
+        table = [chain for key, chain in chains.items() if key[:3] == base[:3]]
+        return chains[base].policy in LOSING or any(
+            loses(rule) and rule.packets is None for chain in table for rule in chain.rules
+        )
 
     @cached_property
     def losing(self) -> list[Losing]:
@@ -158,11 +184,6 @@ class Losing:
     delta: Delta
 
 
-def loses(rule: Rule) -> bool:
-    """Whether the rule drops or rejects what it matches."""
-    return any(target in LOSING for target in (*rule.targets, rule.target)) and len(set(rule.targets)) < 2
-
-
 def is_unconditional(says: RuleSpec) -> bool:
     """Whether every packet that reaches the rule matches it."""
     return all(isinstance(match, Comment | Always) for match in says.matches)
@@ -173,14 +194,10 @@ def _counting(rule: Rule) -> str:
     says = spec(rule)
     if is_unconditional(says) and rule.packets is not None:
         return "all"
-    if rule.target is None or rule.target in _PASSING:
+    if rule.target is None or rule.target in PASSING:
         return "skip"
     return "ended" if rule.target in ENDING and len(set(rule.targets)) < 2 else "unsure"
 
 
 def _plus(total: int, delta: Delta) -> int | None:
     return None if delta.packets is None or not delta.exact else total + delta.packets
-
-
-def _first(numbers: Iterable[int | None]) -> int | None:
-    return next((number for number in numbers if number is not None), None)

@@ -6,13 +6,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from calitop.formats.spec import comments
+from calitop.hits.ends import best_route
+from calitop.hits.flow import Flow
 from calitop.hits.moved import NodeHits
 from calitop.model.rules import Family
 from calitop.model.spec import Address
 from calitop.verdict import reverse_path
-from calitop.verdict.ends import best_route
-from calitop.verdict.flow import Flow
 from calitop.verdict.gauges import Gauges, Losing
+from calitop.verdict.marks import endpoint_mark_words
 from calitop.verdict.records import Where
 from calitop.verdict.words import packets_words, place_words, signed
 
@@ -84,11 +85,12 @@ def _rule_loss(node: NodeHits, each: Losing, flow: bool | None) -> Loss:
     remark = next((text for text in comments(rule) if not text.startswith("cali:")), None) if rule else None
     took = "rejected" if rule is not None and rule.target == "REJECT" else "dropped"
     name = place_words(where, remark, chain.policy if rule is None else None)
+    marks = endpoint_mark_words(node, each.key)
     return Loss(
         where=where,
         packets=packets,
         proven=each.delta.exact,
-        says=f"{name} {took} {packets_words(packets)}",
+        says=f"{name} {took} {packets_words(packets)}" + (f": {marks}" if marks else ""),
         evidence=(f"{node.name}: {name} {signed(packets)}" + ("" if each.delta.exact else " or more"),),
         flow=flow,
         condition="its packets are those of the flow",

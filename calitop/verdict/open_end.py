@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from calitop.hits.ends import best_route
+from calitop.hits.flow import Flow
 from calitop.hits.moved import NodeHits
 from calitop.model.spec import Address
 from calitop.verdict.collecting import collect_on
-from calitop.verdict.ends import best_route
-from calitop.verdict.flow import Flow
 from calitop.verdict.records import Candidate, Where
 from calitop.verdict.words import packets_words
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from calitop.hits.ends import is_underlay
+from calitop.hits.flow import Flow
 from calitop.hits.moved import NodeHits
 from calitop.model.spec import Address
 from calitop.path.packet import NO_DEVICE, Packet
 from calitop.path.rp_filter import RpAnswer, check, mode
 from calitop.path.three import Truth, some
 from calitop.path.world import World
-from calitop.verdict.ends import is_underlay
-from calitop.verdict.flow import Flow
 
 TUNNEL_ROLES = ("ipip", "vxlan", "geneve", "wireguard")
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from calitop.hits.ends import End, is_workload
+from calitop.hits.flow import Flow
 from calitop.hits.moved import NodeHits
 from calitop.model.network import LinkCounters
-from calitop.verdict.ends import End, is_workload
-from calitop.verdict.flow import Flow
 from calitop.verdict.words import signed
 
 SLACK = 6

@@ -7,11 +7,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from ipaddress import ip_address
 
+from calitop.hits.ends import End, find_end, own_addresses
 from calitop.hits.moved import NodeHits
 from calitop.model.network import IpFamily
 from calitop.model.node import ConntrackEntry
 from calitop.model.spec import Address
-from calitop.verdict.ends import End, find_end, own_addresses
 
 
 @dataclass(frozen=True, slots=True)
