@@ -73,7 +73,7 @@ class Members:
             return None
         if not all(map(_is_known, masked)):
             return None if any(self._could_be(keys, masked) for keys in self._entries) else "out"
-        return self._longest(masked) if "iface" in self._kinds else self._first(masked)
+        return self._of_device(masked) if "iface" in self._kinds else self._first(masked)
 
     # -- preparing
 
@@ -184,13 +184,18 @@ class Members:
                 return "nomatch" if nomatch else "in"
         return "out"
 
-    def _longest(self, wanted: tuple[Wanted, ...]) -> Found:
-        """As `_first`, for device entries with wildcards, which no table can hold."""
-        fitting = [keys for keys in self._entries if self._could_be(keys, wanted)]
-        if not fitting:
-            return "out"
-        first = max(fitting, key=lambda keys: cast(tuple[int, int], keys[0]))
-        return "nomatch" if self._entries[first] else "in"
+    def _of_device(self, wanted: tuple[Wanted, ...]) -> Found:
+        """As `_first` for net,iface: only entries of the longest prefix that holds the address count.
+
+        The kernel stops there even where all of them name other devices (`multi` in mtype_test_cidrs).
+        """
+        address = (wanted[0], None)
+        holding = [keys for keys in self._entries if self._could_be(keys, address)]
+        longest = max((cast(tuple[int, int], keys[0])[0] for keys in holding), default=0)
+        for keys in holding:
+            if cast(tuple[int, int], keys[0])[0] == longest and self._could_be(keys, wanted):
+                return "nomatch" if self._entries[keys] else "in"
+        return "out"
 
     def _candidates(self, place: int, value: Wanted) -> Iterator[Key]:
         if self._kinds[place] not in ("ip", "net"):

@@ -111,7 +111,8 @@ def _with_merged(world: World, query: Query, split: list[Way]) -> list[Way]:
     fib = world.merged(int(query.dst))
     if fib is None:
         return split
-    whole = [way for way in _Walk(world, query).table(fib, None) if way.type != THROW]
+    nowhere = Way(NO_ROUTE, error="ENETUNREACH")
+    whole = [nowhere if way.type == THROW else way for way in _Walk(world, query).table(fib, None)]
     if {way.outcome for way in whole} == {way.outcome for way in split}:
         return split
     merged, apart = "no policy rule was ever added here", "a policy rule was added here at some time"

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from ipaddress import IPv4Address
 
 from calitop.model.network import IpFamily
 from calitop.model.spec import Address
@@ -241,7 +242,7 @@ class _Input:
             yield Way(MARTIAN_DESTINATION, error="EINVAL", depends=way.depends)
             return
         answer = rp_filter.check(
-            self._world, self._packet(), self._dev, way.dev if way.type == "unicast" else LOOPBACK
+            self._world, self._packet(way), self._dev, way.dev if way.type == "unicast" else LOOPBACK
         )
         if answer.passes is not True:
             kind = answer.refusal or RP_FILTER
@@ -253,12 +254,13 @@ class _Input:
             why = (f"not: {answer.because}",) if answer.passes is None else ()
             yield replace(passed, depends=(*way.depends, *why), missing=(*way.missing, *answer.missing))
 
-    def _packet(self) -> Packet:
+    def _packet(self, way: Way) -> Packet:
+        """The packet as the check sees it: what is for all on the wire is answered from no address."""
         query = self._query
         return Packet(
             family=query.family,
             src=query.src,
-            dst=query.dst,
+            dst=_NOBODY if way.type == "broadcast" else query.dst,
             protocol=query.protocol,
             sport=query.sport,
             dport=query.dport,
@@ -269,6 +271,7 @@ class _Input:
 
 
 _ALL_ONES = 0xFFFFFFFF
+_NOBODY = IPv4Address(0)
 
 
 def _is_zeronet(address: Address) -> bool:

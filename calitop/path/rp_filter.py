@@ -143,7 +143,7 @@ class _Case:
     def answer(self, out: str | None, mode: Mode) -> RpAnswer:
         """The answer where the packet goes out by a device and the check has a mode."""
         if mode == OFF and not self._is_redirected(out):
-            return self._unchecked()
+            return self._unchecked(out)
         answers = [self._by_way(way, mode) for way in self._backs(out)]
         return _one(answers, mode, ())
 
@@ -154,7 +154,7 @@ class _Case:
         redirects = self._world.either(self._dev, "send_redirects")
         return redirects if out is not None else redirects and None
 
-    def _unchecked(self) -> RpAnswer:
+    def _unchecked(self, out: str | None) -> RpAnswer:
         """Mode 0: the way back is looked up only for sources that may be no other host's."""
         passed = RpAnswer(True, OFF, f"rp_filter is off on {self._dev}")
         kind = address_type(self._world, self._src)
@@ -164,7 +164,7 @@ class _Case:
             return passed
         if self._world.only_own_rules("ipv4") and kind is None and not self._world.addresses_known:
             return RpAnswer(None, OFF, "this node's addresses were not read", ("ip addr",))
-        looked_up = [self._by_way(way, OFF) for way in self._backs(LOOPBACK)]
+        looked_up = [self._by_way(way, OFF) for way in self._backs(out)]
         # Only once a local route was added by hand does the kernel look up a broadcast source.
         return _one([*looked_up, passed] if kind == "BROADCAST" else looked_up, OFF, ())
 

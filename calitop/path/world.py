@@ -198,16 +198,10 @@ class World:
         local, main = self.fib("ipv4", "local"), self.fib("ipv4", "main")
         if local is None or main is None or not self.only_own_rules("ipv4"):
             return None
-        longest = max((length for length, _ in main.candidates(dst)), default=-1)
-        shorter = any(length < longest for length, _ in local.candidates(dst))
-        return self._local_and_main if shorter or self._main_is_special(dst) else None
-
-    def _main_is_special(self, dst: int) -> bool:
-        """Whether main holds an address as this node's own, which only local should."""
-        main = self.fib("ipv4", "main")
-        return main is not None and any(
+        is_main_special = any(
             route.type in ("local", "broadcast", "anycast") for _, route in main.candidates(dst)
         )
+        return self._local_and_main if is_main_special or any(local.candidates(dst)) else None
 
     @cached_property
     def _local_and_main(self) -> Fib:
