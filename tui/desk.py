@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 from pathlib import PurePath
 from typing import TYPE_CHECKING
 
-from calitop.counters.compare import compare
 from calitop.model.node import NodeState
 from tui.shown import Preparer, Shown, backends_of, problem_count
 from widgets.signs import Signs
@@ -82,6 +81,8 @@ class Desk:
 
     def prepare(self) -> Shown:
         """The chosen moment made ready for the panes; slow, for a thread."""
+        from calitop.counters.compare import compare
+
         choice, moments = self.choice, self.moments
         state = moments[choice.moment]
         baseline = self._baseline(choice)

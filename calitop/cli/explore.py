@@ -5,11 +5,14 @@ from __future__ import annotations
 import sys
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from calitop.cli.arguments import Arguments
 from calitop.errors import UsageError
-from calitop.snapshot.moments import NodeMoments
-from calitop.snapshot.open import open_snapshots, require_path, split_name
+from calitop.snapshot.paths import require_path, split_name
+
+if TYPE_CHECKING:
+    from calitop.snapshot.moments import NodeMoments
 
 
 def run(arguments: Arguments) -> int:
@@ -33,6 +36,8 @@ def _offline(arguments: Arguments) -> int:
     from tui.app import run as run_app
 
     def read() -> list[NodeMoments]:
+        from calitop.snapshot.open import open_snapshots
+
         return open_snapshots(arguments.snapshots, arguments.pods)
 
     # Paint first, read second: the explorer calls `read` itself.

@@ -15,7 +15,8 @@ from calitop.model.spec import Address
 from calitop.report.envelope import json_text
 from calitop.report.hits import hits_json
 from calitop.report.hits_text import hits_text
-from calitop.snapshot.open import open_one, split_name
+from calitop.snapshot.open import open_one
+from calitop.snapshot.paths import split_name
 from calitop.verdict.answer import answer
 from calitop.verdict.records import Outcome
 

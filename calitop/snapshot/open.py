@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -14,12 +13,12 @@ from calitop.snapshot.group import Group, base_of, group
 from calitop.snapshot.merge import merge, merge_pods
 from calitop.snapshot.moments import Moment, NodeMoments, by_node, seconds
 from calitop.snapshot.naming import time_from_folders
+from calitop.snapshot.paths import split_name
 from calitop.snapshot.pods import PodList, with_pods
 from calitop.snapshot.reading import ReadFile, read_blob
 
 LOCAL_TIME = "local_time"
 """Key in `Fragment.extra` of a clock without its zone: good to order moments, not to be shown as UTC."""
-_NAMED = re.compile(r"(?P<name>[^/=\s]+)=(?P<path>.+)", re.S)
 
 
 def open_snapshots(paths: Sequence[str], pods: Path | None = None) -> list[NodeMoments]:
@@ -46,32 +45,6 @@ def open_snapshots(paths: Sequence[str], pods: Path | None = None) -> list[NodeM
 def open_one(path: str, pods: Path | None = None) -> list[NodeMoments]:
     """As `open_snapshots`, for one path."""
     return open_snapshots([path], pods)
-
-
-def split_name(text: str) -> tuple[str | None, Path]:
-    """Name and path of a SNAPSHOT argument; a path that exists as it stands has no name."""
-    whole = Path(text)
-    found = _NAMED.fullmatch(text)
-    if found is None or _exists(whole):
-        return None, whole
-    return found["name"], Path(found["path"])
-
-
-def require_path(path: Path) -> None:
-    """Check that there is something of that name; cheap, nothing is read.
-
-    Raises:
-        BadSnapshot: There is not.
-    """
-    if not _exists(path):
-        raise BadSnapshot(f"cannot read '{path}': No such file or directory")
-
-
-def _exists(path: Path) -> bool:
-    try:
-        return path.exists()
-    except (OSError, ValueError):
-        return False
 
 
 def _open(text: str) -> tuple[str | None, list[Group]]:
