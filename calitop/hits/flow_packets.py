@@ -102,8 +102,9 @@ def _sent(packet: Packet, devices: Sequence[str | None]) -> Iterator[Passing]:
 
 
 def _ways_out(world: World, packet: Packet, device: str | None) -> list[str | None]:
-    answer = lookup(world, packet.dst, packet.src, iif=device)
-    return list(dict.fromkeys(way.dev for way in answer.ways)) or [None]
+    """The devices by which the packet can leave; none where the kernel refuses it in routing."""
+    ways = lookup(world, packet.dst, packet.src, iif=device).ways
+    return list(dict.fromkeys(way.dev for way in ways if way.error is None))
 
 
 def _foreign(node: NodeHits) -> list[str | None]:

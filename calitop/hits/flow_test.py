@@ -34,9 +34,19 @@ def _marked(nodes: Sequence[NodeHits], node: NodeHits, flow: Flow) -> NodeHits:
     search = _Search(node)
     for passing in packets_of(nodes, node, flow):
         search.follow(passing)
-    # Where counters started over, a rule that led there may look as if it had not moved.
-    otherwise = None if node.resets else False
-    return node.with_flow(lambda key, index: search.found.get((key, index), otherwise))
+    return node.with_flow(
+        lambda key, index: search.found.get((key, index), False if _is_explained(node, key) else None)
+    )
+
+
+def _is_explained(node: NodeHits, key: ChainKey) -> bool:
+    """Whether a rule that counted leads to the chain; where chains are rewritten it may have started over."""
+    if node.resets:
+        return False
+    callers = node.index.callers(key)
+    return node.index.chains[key].builtin or any(
+        node.counts.rule(ref.key, ref.index).delta.packets != 0 for ref in callers
+    )
 
 
 class _Search:

@@ -23,9 +23,7 @@ def endpoint_mark_words(node: NodeHits, key: ChainKey) -> str:
         return ""
     words = f"the packets' mark has bits of {mask:#x}, Calico's endpoint mark, and belongs to no endpoint"
     if mask & IDENTITY_BITS and _has_cilium(node):
-        words += (
-            "; these bits are those in which Cilium carries a pod's identity, and a tunnel keeps the mark"
-        )
+        words += "; Cilium carries a pod's identity in these bits, and a tunnel keeps the mark"
     return words
 
 
