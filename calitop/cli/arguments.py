@@ -14,7 +14,8 @@ EXPLORE = "explore"
 SHOW = "show"
 SAVE = "save"
 HITS = "hits"
-COMMANDS = (SHOW, SAVE, HITS)
+PROBE = "probe"
+COMMANDS = (SHOW, SAVE, HITS, PROBE)
 _SUMMARY = """\
 commands:
   calitop                      the explorer on this node, live
@@ -22,10 +23,11 @@ commands:
   calitop save DEST            capture this node into a folder, or into one file DEST.tar.gz
   calitop show [SNAPSHOT]      what was read, as text or with --json
   calitop hits BEFORE AFTER    what moved between two moments, and where packets were lost
+  calitop probe --from A --to B    send a few pings from a pod, and tell where they were lost
 
 SNAPSHOT is a folder, an archive or a text file; NAME=SNAPSHOT gives the node its name.
 A path that is called like a command is given as ./show.
-exit status: 0 done (hits: passed), 1 lost, 2 wrong usage, 3 an input is missing or cannot be read,
+exit status: 0 done (hits, probe: passed), 1 lost, 2 wrong usage, 3 an input is missing or cannot be read,
   4 privilege missing, 6 undecided
 """
 
@@ -48,6 +50,10 @@ class Arguments:
     packets: int | None = None
     source: str | None = None
     target: str | None = None
+    count: int = 5
+    """Of probe: packets to send."""
+    tcp: int | None = None
+    udp: int | None = None
 
     @property
     def is_live(self) -> bool:
@@ -80,6 +86,9 @@ def parse(argv: Sequence[str]) -> Arguments:
         packets=getattr(own, "packets", None),
         source=getattr(own, "source", None),
         target=getattr(own, "target", None),
+        count=getattr(own, "count", 5),
+        tcp=getattr(own, "tcp", None),
+        udp=getattr(own, "udp", None),
     )
     _check(found)
     return found
@@ -189,4 +198,47 @@ def _count(word: str) -> int:
     return int(word)
 
 
-_PARSERS = {EXPLORE: _explore_parser, SHOW: _show_parser, SAVE: _save_parser, HITS: _hits_parser}
+def _probe_parser() -> argparse.ArgumentParser:
+    parser = _parser(
+        PROBE,
+        "Send a few pings from a pod's network namespace, and tell where they were lost. "
+        "The only command that sends anything; what it sends is told first. "
+        "Where the source is not on this node, your own ping is waited for.",
+    )
+    parser.add_argument(
+        "--from",
+        dest="source",
+        metavar="POD|INTERFACE|IP",
+        required=True,
+        help="pod (NAME or NAMESPACE/NAME), host end of its link, or address that sends",
+    )
+    parser.add_argument("--to", dest="target", metavar="IP", required=True, help="where to")
+    parser.add_argument(
+        "--count", type=_few, metavar="N", default=5, help="how many packets, 1 to 100 (5); five a second"
+    )
+    instead = parser.add_mutually_exclusive_group()
+    instead.add_argument("--tcp", type=_port, metavar="PORT", help="open TCP connections instead of pings")
+    instead.add_argument("--udp", type=_port, metavar="PORT", help="send UDP datagrams instead of pings")
+    parser.add_argument("--json", action="store_true", help="one JSON object instead of text")
+    return parser
+
+
+def _few(word: str) -> int:
+    if not word.isdecimal() or not 1 <= int(word) <= 100:
+        raise argparse.ArgumentTypeError(f"'{word}' is no number from 1 to 100")
+    return int(word)
+
+
+def _port(word: str) -> int:
+    if not word.isdecimal() or not 1 <= int(word) <= 65535:
+        raise argparse.ArgumentTypeError(f"'{word}' is no port from 1 to 65535")
+    return int(word)
+
+
+_PARSERS = {
+    EXPLORE: _explore_parser,
+    SHOW: _show_parser,
+    SAVE: _save_parser,
+    HITS: _hits_parser,
+    PROBE: _probe_parser,
+}

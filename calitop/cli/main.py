@@ -8,7 +8,7 @@ import os
 import sys
 from collections.abc import Sequence
 
-from calitop.cli.arguments import EXPLORE, HITS, SAVE, SHOW, Arguments, parse
+from calitop.cli.arguments import EXPLORE, HITS, PROBE, SAVE, SHOW, Arguments, parse
 from calitop.errors import CalitopError
 
 _INTERRUPTED = 130
@@ -19,6 +19,7 @@ _MODULES = {
     SHOW: "calitop.cli.show",
     SAVE: "calitop.cli.save",
     HITS: "calitop.cli.hits",
+    PROBE: "calitop.cli.probe",
 }
 """Imported only when the command is given: most need neither terminal nor kernel."""
 

@@ -1,0 +1,92 @@
+"""A probe as JSON object and as text: what was sent and answered, then as for `hits`."""
+
+from __future__ import annotations
+
+from calitop.hits.statistics import TELLING
+from calitop.probe.records import Background, ProbeResult
+from calitop.report.hits import hits_json
+from calitop.report.hits_text import hits_text
+from calitop.report.text import plural, printable
+
+Json = dict[str, object]
+
+
+def probe_json(result: ProbeResult) -> Json:
+    """The object of `hits` with `probe` beside it, without the envelope."""
+    return {**hits_json(result.answer.nodes, result.answer.verdict), "probe": _probe(result)}
+
+
+def _probe(result: ProbeResult) -> Json:
+    origin, sending = result.origin, result.sending
+    return {
+        "source": f"{origin.address}/{origin.address.max_prefixlen}",
+        "destination": f"{result.target}/{result.target.max_prefixlen}",
+        "protocol": result.request.protocol,
+        "port": result.request.port,
+        "sent": sending.sent if sending else None,
+        "answered": sending.answered if sending else None,
+        "refused": sending.refused if sending else None,
+        "rtt_ms": [round(each, 3) if each is not None else None for each in sending.rtt_ms]
+        if sending
+        else [],
+        "told": list(sending.told) if sending else [],
+        "seen": result.seen,
+        "pod": origin.pod,
+        "interface": origin.device,
+        "netns": origin.space,
+        "background": _background(result.background),
+    }
+
+
+def _background(background: Background) -> Json:
+    return {
+        "seconds": round(background.seconds, 3),
+        "subtracted_over_s": round(background.window_s, 3),
+        "moved": [
+            {
+                "family": each.key.family,
+                "backend": each.key.backend,
+                "table": each.key.table,
+                "chain": each.key.chain,
+                "number": each.number,
+                "packets": each.delta.packets,
+                "bytes": each.delta.bytes,
+            }
+            for each in background.moved
+        ],
+        "kernel": [{"name": name, "delta": delta} for name, delta in background.stats.items()],
+        "links": [
+            {"name": name, "rx_packets": delta.rx_packets, "tx_packets": delta.tx_packets}
+            for name, delta in background.links.items()
+        ],
+    }
+
+
+def probe_text(result: ProbeResult) -> str:
+    """The whole report."""
+    sent = result.sending.sent if result.sending else result.seen
+    report = hits_text(result.answer.nodes, result.answer.verdict, None, sent)
+    return "\n".join([printable(_account(result)), *map(printable, _noise(result.background)), "", report])
+
+
+def _account(result: ProbeResult) -> str:
+    what = result.request.protocol.upper() if result.request.port else "PING"
+    port = f" port {result.request.port}" if result.request.port else ""
+    ends = f"{what}  {result.origin}  →  {result.target}{port}"
+    if result.sending is None:
+        return f"{ends}      your own: {result.seen} seen"
+    rtts = [each for each in result.sending.rtt_ms if each is not None]
+    fastest = f", {min(rtts):.2f} to {max(rtts):.2f} ms" if rtts else ""
+    return f"{ends}      {result.sending.sent} sent, {result.sending.answered} answered{fastest}"
+
+
+def _noise(background: Background) -> list[str]:
+    telling = [name for name in background.stats if name in TELLING]
+    if not (background.moved or telling):
+        return []
+    places = plural(len(background.moved), "rule or policy", "rules and policies")
+    return [
+        f"background: {places} and {plural(len(telling), 'statistic')} moved in the "
+        f"{background.seconds:.1f} s before, with nothing sent; an estimate of it is subtracted below, "
+        "and such places prove no loss"
+    ]
