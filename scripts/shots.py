@@ -27,7 +27,7 @@ class Shot(NamedTuple):
 
 SHOTS = (
     Shot("explorer", (150, 40)),
-    Shot("explorer-hits", (150, 40), ("tab", "tab", "i", "o")),
+    Shot("explorer-hits", (150, 40), (*["down"] * 15, "enter", "enter", "i")),
     Shot("explorer-small", (80, 24), ("tab", "tab")),
     Shot("help", (120, 36), ("question_mark",)),
 )
