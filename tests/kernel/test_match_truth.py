@@ -167,6 +167,25 @@ class Maker:
         second = self.match(receiving) if self.rng.random() < 0.2 else ""
         return f"{first} {second}" if not second.startswith(("-s", "-d", "-p", "-i", "-o", "! ")) else first
 
+    def arriving(self, mac: str) -> list[str]:
+        """Matches that only make sense where packets come in."""
+        flags = (
+            "",
+            "--loose",
+            "--validmark",
+            "--accept-local",
+            "--loose --accept-local",
+            "--validmark --invert",
+        )
+        return [
+            *(f"-m rpfilter {words}" for words in flags),
+            f"-m mac --mac-source {mac}",
+            f"-m mac ! --mac-source {mac}",
+            "-m mac --mac-source 02:00:00:00:00:01",
+            "-m mac ! --mac-source 02:00:00:00:00:01",
+            "-m physdev ! --physdev-is-bridged",
+        ]
+
     def match(self, receiving: bool) -> str:
         pick, no = self.rng.choice, "! " if self.rng.random() < 0.3 else ""
         proto = pick(("tcp", "udp"))
@@ -256,15 +275,19 @@ def zero(place: Places) -> None:
         place.space.run(f"iptables-{backend}", "-t", place.table, "-Z")
 
 
-def ends(west: Namespace, east: Namespace) -> None:
-    """Two namespaces; `east` is the sender's device, `west` the receiver's."""
+def ends(west: Namespace, east: Namespace) -> str:
+    """Two namespaces; `east` is the sender's device, `west` the receiver's. Answers the sender's MAC."""
     wire(west, "east", east, "west")
     for address in SOURCES:
         west.ip("addr", "add", f"{address}/24", "dev", "east")
     for address in TARGETS:
         east.ip("addr", "add", f"{address}/24", "dev", "west")
+    east.ip("route", "add", "10.2.3.4/32", "dev", "west", "scope", "link")
+    east.ip("route", "add", "blackhole", "10.1.0.2/32")
     west.run("sysctl", "-qw", "net.ipv4.conf.all.rp_filter=0", "net.ipv4.conf.east.rp_filter=0")
     east.run("sysctl", "-qw", "net.ipv4.conf.all.rp_filter=0", "net.ipv4.conf.west.rp_filter=0")
+    [link] = json.loads(west.ip("-j", "link", "show", "east"))
+    return str(link["address"])
 
 
 def test_rules_hold_where_the_kernel_counts() -> None:
@@ -275,13 +298,18 @@ def test_rules_hold_where_the_kernel_counts() -> None:
     wrong: list[str] = []
     for _ in range(0, packets, 12):
         with namespace("from") as west, namespace("to") as east:
-            ends(west, east)
+            mac = ends(west, east)
             sets = maker.sets()
             for space in (west, east):
                 space.run("ipset", "restore", text=sets)
-            places = (Places(west, "filter", "OUTPUT", False), Places(east, "filter", "INPUT", True))
+            places = (
+                Places(west, "filter", "OUTPUT", False),
+                Places(east, "filter", "INPUT", True),
+                Places(east, "raw", "PREROUTING", True),
+            )
             for place in places:
-                load(place, [maker.rule(place.receiving) for _ in range(RULES)])
+                own = maker.arriving(mac) if place.table == "raw" else []
+                load(place, [*own, *(maker.rule(place.receiving) for _ in range(RULES))])
             worlds = [world_of(place.space, sets=True) for place in places]
             for _ in range(12):
                 sent = maker.sent()
@@ -290,10 +318,10 @@ def test_rules_hold_where_the_kernel_counts() -> None:
                     place.space.run("conntrack", "-F", check=False)
                 west.run(sys.executable, str(SENDER), json.dumps(vars(sent)))
                 here = sent.packet()
-                there = replace(
-                    here, iif="west", oif=NO_DEVICE, mark=Bits(0), has_socket=None, uid=None, gid=None
-                )
-                for place, world, packet in zip(places, worlds, (here, there), strict=True):
+                there = replace(here, iif="west", oif=NO_DEVICE, mark=Bits(0), mac_source=mac)
+                there = replace(there, has_socket=None, uid=None, gid=None)
+                raw = replace(there, ct_state=frozenset(("INVALID",)), connmark=UNKNOWN)
+                for place, world, packet in zip(places, worlds, (here, there, raw), strict=True):
                     found = compare(place, world, packet, sent)
                     total, known, wrong = total + found[0], known + found[1], wrong + found[2]
     print(f"{total} rules compared, {known} decided, {len(wrong)} wrong")
