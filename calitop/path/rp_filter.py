@@ -45,7 +45,7 @@ class RpAnswer:
     refusal: Refusal | None = None
     """What refuses it: `rp_filter` (counted in IPReversePathFilter), or `martian_source` (not counted)."""
     back: Way | None = None
-    """The way back to the source, where it is certain."""
+    """The way back to the source, where the kernel looks it up (not with the check off) and it is certain."""
 
 
 def mode(world: World, dev: str) -> Mode | None:
