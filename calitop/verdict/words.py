@@ -31,5 +31,5 @@ def where_words(where: Where) -> str:
     """A place in a few words."""
     if where.chain is not None:
         return place_words(where)
-    name = (where.name or where.kind).replace("_", " ")
+    name = where.name or {"kernel": "the kernel's routing", "bpf": "BPF"}.get(where.kind, where.kind)
     return f"{name} on {where.device}" if where.device else name

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from calitop.cli.main import main
-from tests.verdict.nodes import BEFORE, SNMP, save
+from tests.verdict.nodes import BEFORE, SNMP, counted, save
 
 
 def both(folder: Path, after: str, **more: str) -> list[str]:
@@ -20,17 +20,14 @@ def both(folder: Path, after: str, **more: str) -> list[str]:
 
 def test_lost_is_status_1(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """The rule that dropped all packets is named with its place."""
-    after = BEFORE.replace("[0:0] -A FORWARD", "[5:420] -A FORWARD").replace("PT [0:0]\n", "PT [5:420]\n", 1)
+    after = counted("mangle PREROUTING", 5, counted("mangle FORWARD", 5, BEFORE))
+    after = after.replace("[0:0] -A FORWARD", "[5:420] -A FORWARD")
     assert main(["hits", *both(tmp_path, after), "--packets", "5", "--json"]) == 1
     answer = json.loads(capsys.readouterr().out)
     assert answer["calitop"]["schema"] == 1
     where = answer["verdict"]["where"]
-    assert (where["kind"], where["table"], where["chain"], where["number"]) == (
-        "rule",
-        "filter",
-        "FORWARD",
-        1,
-    )
+    place = [where[key] for key in ("kind", "table", "chain", "number")]
+    assert place == ["rule", "filter", "FORWARD", 1]
     assert answer["verdict"]["packets"] == 5
     assert answer["nodes"][0]["moved"][0]["flow"] is None
     assert set(answer["nodes"][0]) == {"name", "moved", "kernel", "links", "resets"}

@@ -15,9 +15,8 @@ def routed_away(folder: Path, came: int, filtered: int, dropped: int = 0) -> Nod
     if dropped:
         after = counted("mangle FORWARD", dropped, after)
         after = after.replace("[0:0] -A FORWARD", f"[{dropped}:0] -A FORWARD")
-    return hits(
-        folder, "n", after, {"netstat.txt": NETSTAT.format(7)}, {"netstat.txt": NETSTAT.format(7 + filtered)}
-    )
+    statistics = [{"netstat.txt": NETSTAT.format(count)} for count in (7, 7 + filtered)]
+    return hits(folder, "n", after, *statistics)
 
 
 def test_statistic_of_the_missing_amount_is_proof(tmp_path: Path) -> None:
