@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from calitop.hits.ends import is_underlay
+from calitop.hits.ends import End, is_underlay, is_workload
 from calitop.hits.flow import Flow
 from calitop.hits.moved import NodeHits
 from calitop.model.spec import Address
@@ -69,8 +69,7 @@ def _checks(node: NodeHits, world: World, flow: Flow) -> Iterator[tuple[str, RpA
     """The kernel's check for each device that the requests or the replies can have come in by."""
     for device in _receiving(node):
         for src, dst, end in ((flow.src, flow.dst, flow.source), (flow.dst, flow.src, flow.target)):
-            elsewhere = end is not None and end.node == node.name and end.device not in (None, device)
-            if not elsewhere and _could_come_by(node, device):
+            if _could_come_by(node, device, end):
                 yield device, check(world, _packet(flow, src, dst, device), device)
 
 
@@ -82,8 +81,16 @@ def _receiving(node: NodeHits) -> list[str]:
     return [device for device, delta in node.links.items() if delta.rx_packets and device != "lo"]
 
 
-def _could_come_by(node: NodeHits, device: str) -> bool:
-    """A pod's packets come from other nodes by a physical device only where no tunnel brought any."""
+def _could_come_by(node: NodeHits, device: str, end: End | None) -> bool:
+    """Whether packets of an end of the flow can come in by a device.
+
+    By a pod's link come that pod's own; from other nodes packets come by a physical device only
+    where no tunnel brought any.
+    """
+    if end is not None and end.node == node.name:
+        return end.device == device or (end.device is None and is_workload(node, device))
+    if is_workload(node, device):
+        return False
     tunnelled = any(_role(node, other) in TUNNEL_ROLES for other in _receiving(node))
     return not (tunnelled and is_underlay(node, device))
 
