@@ -13,7 +13,7 @@ from ipaddress import ip_network
 from calitop.cni.index import NodeIndex
 from calitop.errors import CalitopError, NeedPrivilege, SourceUnavailable, UsageError
 from calitop.hits.ends import End
-from calitop.hits.flow import flow_between, likely_packets
+from calitop.hits.flow import flow_between
 from calitop.hits.flow_test import with_flow
 from calitop.model.node import NodeState
 from calitop.model.spec import Address
@@ -37,6 +37,7 @@ from calitop.probe.records import (
     Request,
     Sending,
 )
+from calitop.probe.watch import packets_seen, sent_as_asked
 from calitop.sources.namespace import ReaderThread
 from calitop.verdict.answer import Answer
 from calitop.verdict.decide import decide
@@ -165,12 +166,12 @@ class _Run:
         origin = self._origin
         each = {
             "icmp": f" of {DATA_BYTES + _HEADERS[self._target.version]} bytes",
-            "tcp": ", each closed at once",
+            "tcp": " (SYN), each closed at once",
             "udp": f" of {len(DATAGRAM) + _HEADERS[self._target.version]} bytes",
         }[self._request.protocol]
         inside = f"network namespace {origin.space}" if origin.space else "the node's own network namespace"
         what = what_is_sent(self._request, self._request.count)
-        return f"sending {what}{each} from {origin} in {inside} to {self._target}"
+        return f"sending {what}{each}: from {origin}, in {inside}, to {self._target}"
 
     def _send(self) -> Sending:
         patience = SYN_PATIENCE_S if self._request.protocol == "tcp" else PATIENCE_S
@@ -215,7 +216,9 @@ class _Run:
                 self._tell(Progress("waiting", f"ping now: {min(seen, count)}/{count} seen", seen, count))
             elif seen >= count:
                 break
-        found = self._answer(now, seen or None)
+        found = self._answer(now, None)
+        if seen and (asked := sent_as_asked(found.nodes, count)):
+            found = self._answer(now, asked)
         return self._result(now, replace(found, verdict=quiet(found.verdict, self._background)), None, seen)
 
     def _invitation(self) -> str:
@@ -226,7 +229,8 @@ class _Run:
         return f"{self._origin} {why}: ping now, from there: {ping}"
 
     def _seen(self, now: Reading) -> int:
-        return likely_packets(self._answer(now, None).nodes) or 0
+        found = self._answer(now, None)
+        return packets_seen(found.nodes, found.flow) if found.flow else 0
 
     # -- both ---------------------------------------------------------------------------
 
