@@ -35,9 +35,10 @@ def decide(nodes: Sequence[NodeHits], flow: Flow | None, packets: int | None) ->
         expected = _settled(losses, expected)
     notes = _notes(flow, packets, expected)
     blamed = _blamed(losses, expected, through, flow)
-    if through.passed and not (blamed and blamed.flow and blamed.packets == expected):
+    contradicted = through.passed and blamed is not None and blamed.flow is True
+    if through.passed and not contradicted:
         return _passed(through, flow, losses, notes)
-    if blamed is not None:
+    if blamed is not None and not contradicted:
         return _lost(blamed, expected, notes, through)
     return _undecided(nodes, flow, losses, through, expected, notes)
 
