@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from calitop.hits.flow import Flow
 from calitop.hits.moved import Moved, NodeHits
 from calitop.hits.statistics import TELLING, meaning
 from calitop.report.text import columns, number, plural, printable
-from calitop.verdict.flow import Flow
 from calitop.verdict.records import Candidate, Verdict
 from calitop.verdict.words import where_words
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import nullcontext
 from ipaddress import ip_address
 from pathlib import Path
 
@@ -67,11 +68,12 @@ def table(request: pytest.FixtureRequest) -> Iterator[dict[str, dict[str, str]]]
     """Verdicts by fault and backend; printed at the end."""
     rows: dict[str, dict[str, str]] = {}
     yield rows
-    terminal = request.config.pluginmanager.get_plugin("terminalreporter")
-    for name, verdicts in rows.items():
-        cells = "   ".join(f"{backend}: {said}" for backend, said in verdicts.items())
-        if terminal is not None:
-            terminal.write_line(f"\n{name:20} {cells}")
+    capture = request.config.pluginmanager.get_plugin("capturemanager")
+    with capture.global_and_fixture_disabled() if capture is not None else nullcontext():
+        print()
+        for name, verdicts in rows.items():
+            cells = "   ".join(f"{backend}: {said}" for backend, said in verdicts.items())
+            print(f"{name:20} {cells}")
 
 
 def read(machine: Lab) -> dict[str, NodeState]:
