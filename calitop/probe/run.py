@@ -6,7 +6,9 @@ behind; run it in a thread of its own.
 
 from __future__ import annotations
 
+import threading
 import time
+from collections.abc import Callable
 from dataclasses import replace
 from ipaddress import ip_network
 
@@ -146,6 +148,7 @@ class _Run:
     ) -> None:
         self._node, self._request, self._origin, self._target = node, request, origin, target
         self._baseline, self._tell, self._cancelled = baseline, on_progress, cancelled
+        self._stopped = threading.Event()
         self._name = baseline.state.name or "node"
         self._background = measure(self._name, first, baseline)
 
@@ -175,17 +178,29 @@ class _Run:
 
     def _send(self) -> Sending:
         patience = SYN_PATIENCE_S if self._request.protocol == "tcp" else PATIENCE_S
-        pace = Pace(self._request.count, self._tell, self._cancelled, patience)
+        pace = Pace(self._request.count, self._tell, self._is_stopped, patience)
         try:
-            if self._origin.space is None:
-                return self._node.inside(lambda: self._send_now(pace))
-            thread = ReaderThread(self._origin.space)
-            try:
-                return thread.call(lambda: self._send_now(pace))
-            finally:
-                thread.close()
+            return self._inside(lambda: self._send_now(pace))
+        except KeyboardInterrupt:
+            self._stopped.set()
+            raise
         except OSError as error:
             raise self._refused(error) from error
+
+    def _inside(self, work: Callable[[], Sending]) -> Sending:
+        if self._origin.space is None:
+            return self._node.inside(work)
+        thread = ReaderThread(self._origin.space)
+        try:
+            return thread.call(work)
+        except KeyboardInterrupt:
+            self._stopped.set()  # before the thread is waited for: it must not send on
+            raise
+        finally:
+            thread.close()
+
+    def _is_stopped(self) -> bool:
+        return self._stopped.is_set() or self._cancelled()
 
     def _send_now(self, pace: Pace) -> Sending:
         ends, port, count = (self._origin.address, self._target), self._request.port or 0, self._request.count
