@@ -9,7 +9,9 @@ import pytest
 
 from calitop.cni.pods import local_pods
 from calitop.counters.compare import compare
+from calitop.hits.moved import node_hits
 from calitop.snapshot.open import open_snapshots
+from calitop.verdict.answer import answer
 
 BUNDLED = Path(__file__).parent.parent / "snapshots"
 
@@ -34,3 +36,21 @@ def test_the_lab_capture_holds_what_the_lab_measured(name: str) -> None:
     moved = [delta for _, _, delta in compare(before, after).moved()]
     assert all(delta.exact for delta in moved)
     assert sorted(delta.packets or 0 for delta in moved) == sorted(measured.values())
+
+
+@pytest.mark.parametrize(
+    ("fault", "place"),
+    [
+        ("faults/rpf-tunl0-1", ("lost", "k8s-work1", "kernel", "rp_filter", "tunl0")),
+        ("faults/identity-mark", ("lost", "k8s-work2", "rule", "cali-from-endpoint-mark", None)),
+        ("lab", ("passed", None, None, None, None)),
+    ],
+)
+def test_the_bundled_faults_are_named(fault: str, place: tuple[str | None, ...]) -> None:
+    """From the saved files alone, both nodes given, nobody told which flow to look for."""
+    opened = open_snapshots([str(BUNDLED / fault)])
+    verdict = answer([node_hits(each.name or "", *each.moments) for each in opened], None, None).verdict
+    where = verdict.where
+    found = (where.node, where.kind, where.chain or where.name, where.device) if where else (None,) * 4
+    assert (verdict.outcome, *found) == place
+    assert verdict.packets == 5
