@@ -21,6 +21,7 @@ from calitop.model.node import NodeState
 from calitop.model.rules import ChainKey, Counter
 from calitop.probe.node import Reading
 from calitop.probe.records import Background
+from calitop.report.text import plural
 
 _LINK_FIELDS = tuple(each.name for each in fields(LinkCounters))
 Noise = Mapping["int | None", Counter]
@@ -52,6 +53,19 @@ def doubtful(background: Background, facts: Iterable[str]) -> list[str]:
     """Telling statistics among the facts that also move when nobody sends."""
     text = " ".join(facts)
     return [name for name, value in background.stats.items() if value and name in TELLING and name in text]
+
+
+def remark(background: Background) -> tuple[str, ...]:
+    """That something was subtracted, in words; nothing where nothing moved by itself."""
+    telling = [f"{name} +{value}" for name, value in background.stats.items() if name in TELLING]
+    if not (background.moved or telling):
+        return ()
+    places = plural(len(background.moved), "rule or policy", "rules and policies")
+    named = f" and {', '.join(telling)}" if telling else ""
+    return (
+        f"background: {places}{named} moved in {background.seconds:.1f} s before anything was sent; "
+        "an estimate of it is subtracted, so these prove no loss by themselves",
+    )
 
 
 def _chains(

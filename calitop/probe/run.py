@@ -19,7 +19,7 @@ from calitop.hits.flow import flow_between
 from calitop.hits.flow_test import with_flow
 from calitop.model.node import NodeState
 from calitop.model.spec import Address
-from calitop.probe.background import hits_without, measure
+from calitop.probe.background import hits_without, measure, remark
 from calitop.probe.connect import DATAGRAM, SYN_PATIENCE_S, connect_tcp, send_datagrams
 from calitop.probe.echo import send_echoes
 from calitop.probe.judge import quiet, weigh, what_is_sent
@@ -260,4 +260,6 @@ class _Run:
 
     def _result(self, now: Reading, found: Answer, sending: Sending | None, seen: int | None) -> ProbeResult:
         background: Background = replace(self._background, window_s=now.at - self._baseline.at)
-        return ProbeResult(self._request, self._origin, self._target, sending, seen, background, found)
+        verdict = replace(found.verdict, evidence=(*found.verdict.evidence, *remark(background)))
+        told = replace(found, verdict=verdict)
+        return ProbeResult(self._request, self._origin, self._target, sending, seen, background, told)

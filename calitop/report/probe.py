@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from calitop.hits.statistics import TELLING
 from calitop.probe.records import Background, ProbeResult
 from calitop.report.hits import hits_json
 from calitop.report.hits_text import hits_text
-from calitop.report.text import plural, printable
+from calitop.report.text import printable
 
 Json = dict[str, object]
 
@@ -66,7 +65,7 @@ def probe_text(result: ProbeResult) -> str:
     """The whole report."""
     sent = result.sending.sent if result.sending else result.seen
     report = hits_text(result.answer.nodes, result.answer.verdict, None, sent)
-    return "\n".join([printable(_account(result)), *map(printable, _noise(result.background)), "", report])
+    return "\n".join([printable(_account(result)), "", report])
 
 
 def _account(result: ProbeResult) -> str:
@@ -78,15 +77,3 @@ def _account(result: ProbeResult) -> str:
     rtts = [each for each in result.sending.rtt_ms if each is not None]
     fastest = f", {min(rtts):.2f} to {max(rtts):.2f} ms" if rtts else ""
     return f"{ends}      {result.sending.sent} sent, {result.sending.answered} answered{fastest}"
-
-
-def _noise(background: Background) -> list[str]:
-    telling = [name for name in background.stats if name in TELLING]
-    if not (background.moved or telling):
-        return []
-    places = plural(len(background.moved), "rule or policy", "rules and policies")
-    return [
-        f"background: {places} and {plural(len(telling), 'statistic')} moved in the "
-        f"{background.seconds:.1f} s before, with nothing sent; an estimate of it is subtracted below, "
-        "and such places prove no loss"
-    ]

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from calitop.formats.iptables_save import parse
 from calitop.model.node import NodeState
-from calitop.probe.background import hits_without, measure
+from calitop.probe.background import hits_without, measure, remark
 from calitop.probe.node import Reading
 
 TEXT = """\
@@ -57,3 +57,10 @@ def test_statistics_and_their_noise() -> None:
     assert background.stats == {"TcpExt.IPReversePathFilter": 3}
     hits = hits_without("n", background, readings[1], readings[2])
     assert hits.stats == {"TcpExt.IPReversePathFilter": 5}
+
+
+def test_what_is_subtracted_is_said() -> None:
+    readings = [Reading(node(noisy=count, drops=count), at) for count, at in ((0, 0.0), (3, 1.0))]
+    (words,) = remark(measure("n", readings[0], readings[1]))
+    assert "1 rule or policy" in words and "TcpExt.IPReversePathFilter +3" in words
+    assert remark(measure("n", readings[0], readings[0])) == ()
