@@ -52,6 +52,8 @@ class Poll:
     """Rises with every poll, failed ones too."""
     paused: bool = False
     """The screen is frozen: it keeps what it shows."""
+    read_all: int = 0
+    """Newest request for a full reading that this poll answers."""
 
 
 @runtime_checkable
@@ -92,6 +94,7 @@ class Poller:
         self._wake = threading.Event()
         self._stopping = self._paused = False
         self._baselines_wanted = self._baselines_taken = 0
+        self._all_wanted = self._all_taken = 0
         self._visible: frozenset[TableKey] | None = None
         self._thread: threading.Thread | None = None
         self._structure: Structure | None = None
@@ -140,6 +143,12 @@ class Poller:
         self._baselines_wanted += 1
         self.poll_now()
 
+    def read_all(self) -> int:
+        """Make a full reading now, as a verdict needs it; answers the request's number."""
+        self._all_wanted += 1
+        self.poll_now()
+        return self._all_wanted
+
     def visible(self, tables: frozenset[TableKey] | None) -> None:
         """Say which tables are on screen, to be read first."""
         self._visible = tables
@@ -172,14 +181,15 @@ class Poller:
 
     def _read(self) -> None:
         """One reading: the structure when it is due or has changed, then the counters."""
-        wanted = self._baselines_wanted
+        wanted, everything = self._baselines_wanted, self._all_wanted
         rebasing = wanted != self._baselines_taken
         if self._ledger is None or self._structure_due():
             self._restructure(self._source.structure())
-        sample = self._sample(full=rebasing)
+        sample = self._sample(full=rebasing or everything != self._all_taken)
         if self._ledger is None or sample is None:
             return
         self._ledger.add(sample)
+        self._all_taken = everything
         self._refresh()
         if rebasing:
             self._baselines_taken = wanted
@@ -240,6 +250,7 @@ class Poller:
             failure=None,
             number=self._last.number + 1,
             paused=self._paused,
+            read_all=self._all_taken,
         )
 
     def _failed(self, error: CalitopError, started: float) -> Poll:

@@ -13,6 +13,7 @@ from widgets.signs import Signs
 from widgets.status_line import Status
 
 if TYPE_CHECKING:
+    from calitop.hits.moved import NodeHits
     from calitop.snapshot.moments import NodeMoments
 
 
@@ -88,6 +89,28 @@ class Desk:
         baseline = self._baseline(choice)
         counts = None if baseline is None else compare(moments[baseline], state)
         return self._preparer.prepare(state, counts, self._status(choice, state))
+
+    def hits(self) -> list[NodeHits]:
+        """What moved on every node that has two moments; slow, for a thread.
+
+        Of the chosen node between the moments that are looked at, of the others between
+        their first and last.
+        """
+        from calitop.hits.moved import node_hits
+
+        found = []
+        for number, node in enumerate(self.snapshots):
+            choice = self.choice if number == self.choice.node else self._first_choice(number)
+            baseline = self._baseline(choice)
+            if baseline is not None and baseline != choice.moment:
+                before, after = node.moments[baseline], node.moments[choice.moment]
+                found.append(node_hits(node.name or "node", before, after))
+        return found
+
+    def number_of(self, name: str) -> int:
+        """Number of the node that is called so in what `hits` tells; the chosen one when none is."""
+        names = [node.name or "node" for node in self.snapshots]
+        return names.index(name) if name in names else self.choice.node
 
     def _baseline(self, choice: Choice) -> int | None:
         """The moment counted from; none for a moment that lies before it."""

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from textual.message import Message
 
+from calitop.errors import SourceUnavailable
+from calitop.model.node import NodeState
 from calitop.model.rules import TableKey
 from calitop.poller import Poll, Poller
 from calitop.sources.source import Source
@@ -13,6 +17,12 @@ from tui.messages import PollCompleted
 from tui.shown import Preparer, Shown, backends_of, problem_count
 from widgets.signs import Signs
 from widgets.status_line import Status
+
+if TYPE_CHECKING:
+    from calitop.hits.moved import NodeHits
+
+PATIENCE_S = 30.0
+"""How long a full reading is waited for."""
 
 
 class LiveFeed:
@@ -22,6 +32,9 @@ class LiveFeed:
         self.source = source
         self._preparer = Preparer(signs, live=True)
         self._post: Callable[[Message], object] | None = None
+        self._came = threading.Condition()
+        self._newest: Poll | None = None
+        self._before: tuple[float, NodeState] | None = None
         self.poller = Poller(source, self._take, interval_s)
 
     def start(self, post: Callable[[Message], object]) -> None:
@@ -38,7 +51,38 @@ class LiveFeed:
         """Tell which tables are on screen, to be read first."""
         self.poller.visible(tables or None)
 
+    def hits(self) -> NodeHits:
+        """What moved since the baseline, by a full reading made now; waits, so never on the event loop.
+
+        Raises:
+            SourceUnavailable: The node cannot be read now.
+        """
+        from calitop.hits.moved import hits_of
+
+        wanted = self.poller.read_all()
+        with self._came:
+            self._came.wait_for(lambda: self._answers(wanted), PATIENCE_S)
+            poll, before = self._newest, self._before
+        if poll is None or before is None or poll.failure or poll.read_all < wanted:
+            reason = (poll.failure if poll else None) or "no reading came"
+            raise SourceUnavailable(f"the node was not read: {reason}", "try again")
+        name = poll.state.name or self.source.name
+        return hits_of(name, before[1], poll.state, poll.counts, poll.index)
+
+    def _answers(self, wanted: int) -> bool:
+        return self._newest is not None and (
+            self._newest.read_all >= wanted or self._newest.failure is not None
+        )
+
+    def _remember(self, poll: Poll) -> None:
+        with self._came:
+            self._newest = poll
+            if self._before is None or self._before[0] != poll.baseline_at:
+                self._before = (poll.baseline_at, poll.state)
+            self._came.notify_all()
+
     def _take(self, poll: Poll) -> None:
+        self._remember(poll)
         if self._post is not None:
             self._post(PollCompleted(self._shown(poll)))
 

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from ipaddress import ip_address
 from pathlib import Path
 
 from calitop.cli.arguments import Arguments
-from calitop.cni.pods import pod_name
 from calitop.errors import UsageError
+from calitop.hits.asked import asked_ends
 from calitop.hits.moved import NodeHits, node_hits
-from calitop.model.node import NodeState, Pod
-from calitop.model.spec import Address
+from calitop.model.node import NodeState
 from calitop.report.envelope import json_text
 from calitop.report.hits import hits_json
 from calitop.report.hits_text import hits_text
@@ -34,7 +31,7 @@ def run(arguments: Arguments) -> int:
         UsageError: The snapshots or the flow do not fit together.
     """
     nodes = [_node(*each, arguments.pods) for each in _pairs(arguments)]
-    ends = _ends(nodes, arguments.source, arguments.target)
+    ends = asked_ends(nodes, arguments.source, arguments.target)
     found = answer(nodes, ends, arguments.packets)
     if arguments.json:
         print(json_text(hits_json(found.nodes, found.verdict)))
@@ -84,39 +81,3 @@ def _moment(path: str, pods: Path | None, name: str | None) -> NodeState:
             "give the folder of one moment",
         )
     return chosen.moments[0]
-
-
-def _ends(
-    nodes: Sequence[NodeHits], source: str | None, target: str | None
-) -> tuple[Address, Address] | None:
-    if source is None and target is None:
-        return None
-    if source is None or target is None:
-        raise UsageError("--from and --to go together", "give both ends of the flow")
-    ends = _address(nodes, source), _address(nodes, target)
-    if ends[0].version != ends[1].version:
-        raise UsageError(
-            f"'{source}' and '{target}' are of different families", "give two IPv4 or two IPv6 ends"
-        )
-    return ends
-
-
-def _address(nodes: Sequence[NodeHits], text: str) -> Address:
-    """An address, or that of the pod whose name it is."""
-    try:
-        return ip_address(text.split("/")[0])
-    except ValueError:
-        pass
-    found = {
-        pod.ip.split("/")[0] for node in nodes for pod in node.after.pods if pod.ip and _named(text, pod)
-    }
-    if len(found) != 1:
-        reason = "several pods are called so" if found else "it is neither an address nor a known pod"
-        raise UsageError(
-            f"no end '{text}': {reason}", "give an IP address, or --pods FILE with the pods' names"
-        )
-    return ip_address(found.pop())
-
-
-def _named(text: str, pod: Pod) -> bool:
-    return text in (pod.name, pod_name(pod))

@@ -93,3 +93,9 @@ def test_empty_panes(tmp_path: Path, snap_compare: Snap) -> None:
         (folder / name).unlink()
     app = CalitopApp(snapshots=open_snapshots([str(folder)]), clock=STILL)
     assert snap_compare(app, terminal_size=MIDDLE, run_before=after("down down"))
+
+
+@pytest.mark.parametrize("size", [SMALL, MIDDLE], ids=["80x24", "120x36"])
+def test_answer(make_app: MakeApp, snap_compare: Snap, size: tuple[int, int]) -> None:
+    """Where packets were lost, and what moved in order."""
+    assert snap_compare(make_app(), terminal_size=size, run_before=after("a"))

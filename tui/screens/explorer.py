@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from textual import on
 
@@ -14,9 +15,16 @@ from tui.messages import Told
 from tui.screens.compare import CompareScreen
 from tui.screens.files import FilesScreen
 from tui.screens.help import HelpScreen
+from tui.screens.hits import HitsScreen
 from tui.screens.save import SaveScreen
 from tui.screens.search_screen import SearchScreen
+from tui.shown import Shown
+from widgets.hit_list import Place
 from widgets.status_line import StatusLine
+from widgets.view import Subject
+
+if TYPE_CHECKING:
+    from calitop.hits.moved import NodeHits
 
 OFFLINE = "a snapshot is not polled"
 
@@ -28,6 +36,9 @@ class Explorer(SearchScreen):
 
     save: Callable[[Path], object] | None = None
     """Saves the live node; set by the application, called in a thread."""
+
+    _go_then: Subject | None = None
+    """Where to go when the node that was asked for is shown."""
 
     # Counting ------------------------------------------------------------------------------
 
@@ -44,6 +55,31 @@ class Explorer(SearchScreen):
         chains = self.panes.chains
         chains.filter_hits(not chains.hits_only)
         self._say_selection()
+
+    def action_answer(self) -> None:
+        """What moved, and where packets were lost."""
+        self.app.push_screen(HitsScreen(self._moved, self.signs), self._answered)
+
+    def _moved(self) -> Sequence[NodeHits]:
+        """In a thread: what moved on each node."""
+        if self.feed is not None:
+            return [self.feed.hits()]
+        return [] if self.desk is None else self.desk.hits()
+
+    def _answered(self, place: Place | None) -> None:
+        if place is None:
+            return
+        if self.desk is None or self.desk.number_of(place.node) == self.desk.choice.node:
+            self.go(place.subject)
+            return
+        self._go_then = place.subject
+        self.action_node(self.desk.number_of(place.node) + 1)
+
+    def _show(self, shown: Shown) -> None:
+        super()._show(shown)
+        subject, self._go_then = self._go_then, None
+        if subject is not None:
+            self.go(subject)
 
     def action_pause(self) -> None:
         """Hold the picture, or show the newest."""

@@ -1,0 +1,53 @@
+"""The flow as the operator writes it: addresses or pods' names, made into two addresses."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from ipaddress import ip_address
+
+from calitop.cni.pods import pod_name
+from calitop.errors import UsageError
+from calitop.hits.moved import NodeHits
+from calitop.model.node import Pod
+from calitop.model.spec import Address
+
+
+def asked_ends(
+    nodes: Sequence[NodeHits], source: str | None, target: str | None
+) -> tuple[Address, Address] | None:
+    """Both ends of the flow; None where none was given.
+
+    Raises:
+        UsageError: One end alone, an unknown end, or two families.
+    """
+    if source is None and target is None:
+        return None
+    if source is None or target is None:
+        raise UsageError("--from and --to go together", "give both ends of the flow")
+    ends = _address(nodes, source), _address(nodes, target)
+    if ends[0].version != ends[1].version:
+        raise UsageError(
+            f"'{source}' and '{target}' are of different families", "give two IPv4 or two IPv6 ends"
+        )
+    return ends
+
+
+def _address(nodes: Sequence[NodeHits], text: str) -> Address:
+    """An address, or that of the pod whose name it is."""
+    try:
+        return ip_address(text.split("/")[0])
+    except ValueError:
+        pass
+    found = {
+        pod.ip.split("/")[0] for node in nodes for pod in node.after.pods if pod.ip and _named(text, pod)
+    }
+    if len(found) != 1:
+        reason = "several pods are called so" if found else "it is neither an address nor a known pod"
+        raise UsageError(
+            f"no end '{text}': {reason}", "give an IP address, or --pods FILE with the pods' names"
+        )
+    return ip_address(found.pop())
+
+
+def _named(text: str, pod: Pod) -> bool:
+    return text in (pod.name, pod_name(pod))
