@@ -12,17 +12,17 @@ import cairosvg
 from calitop.snapshot.open import open_snapshots
 from tui.app import CalitopApp
 
-SNAPSHOTS = ["snapshots/lab"]
 FONT = "DejaVu Sans Mono"
 """A font that every machine with the developer's packages has; the widths of the default one differ."""
 
 
 class Shot(NamedTuple):
-    """One picture: its name, the size of the terminal, and the keys that lead there."""
+    """One picture: its name, the size of the terminal, the keys that lead there, and what is opened."""
 
     name: str
     size: tuple[int, int]
     keys: tuple[str, ...] = ()
+    snapshot: str = "snapshots/lab"
 
 
 SHOTS = (
@@ -30,12 +30,14 @@ SHOTS = (
     Shot("explorer-hits", (150, 40), (*["down"] * 15, "enter", "enter", "i")),
     Shot("explorer-small", (80, 24), ("tab", "tab")),
     Shot("help", (120, 36), ("question_mark",)),
+    Shot("answer", (120, 36), ("a",), "snapshots/faults/identity-mark"),
+    Shot("answer-kernel", (120, 36), ("a",), "snapshots/faults/rpf-tunl0-1"),
 )
 
 
 async def take(shot: Shot, folder: Path) -> Path:
-    """Drive the explorer to the state and write SVG and PNG; the path of the PNG."""
-    app = CalitopApp(snapshots=open_snapshots(SNAPSHOTS))
+    """Drive the explorer to the state and write its picture; the path of it."""
+    app = CalitopApp(snapshots=open_snapshots([shot.snapshot]))
     async with app.run_test(size=shot.size) as pilot:
         await pilot.pause(0.5)
         for key in shot.keys:
@@ -43,7 +45,6 @@ async def take(shot: Shot, folder: Path) -> Path:
             await pilot.pause(0.2)
         svg = app.export_screenshot(title="calitop").replace("Fira Code", FONT)
     path = folder / f"{shot.name}.png"
-    path.with_suffix(".svg").write_text(svg)
     cairosvg.svg2png(bytestring=svg.encode(), write_to=str(path), output_width=1400)
     return path
 
