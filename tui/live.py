@@ -33,6 +33,7 @@ class LiveFeed:
         self._preparer = Preparer(signs, live=True)
         self._post: Callable[[Message], object] | None = None
         self._came = threading.Condition()
+        self._stopped = False
         self._newest: Poll | None = None
         self._before: tuple[float, NodeState] | None = None
         self.poller = Poller(source, self._take, interval_s)
@@ -44,6 +45,9 @@ class LiveFeed:
 
     def stop(self) -> None:
         """End the poll thread and give back what the source holds."""
+        with self._came:
+            self._stopped = True
+            self._came.notify_all()
         self.poller.stop()
         self.source.close()
 
@@ -61,7 +65,7 @@ class LiveFeed:
 
         wanted = self.poller.read_all()
         with self._came:
-            self._came.wait_for(lambda: self._answers(wanted), PATIENCE_S)
+            self._came.wait_for(lambda: self._stopped or self._answers(wanted), PATIENCE_S)
             poll, before = self._newest, self._before
         if poll is None or before is None or poll.failure or poll.read_all < wanted:
             reason = (poll.failure if poll else None) or "no reading came"

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from calitop.errors import NeedPrivilege
 from calitop.model.node import NodeState
 from calitop.snapshot.open import open_snapshots
 from tests.tui.conftest import MakeApp
@@ -167,3 +168,7 @@ async def test_live_from_the_baseline_to_now(tmp_path: Path) -> None:
         await press(pilot, "a")
         await until(pilot, lambda: "LOST" in texts(app)[0])
         assert not told(app)
+        await press(pilot, "escape")
+        source.failure = NeedPrivilege("cannot read table 'filter': permission denied", "run as root")
+        await press(pilot, "a")
+        await until(pilot, lambda: "the node was not read" in texts(app)[0])
