@@ -59,7 +59,11 @@ def counted(machine: Lab) -> tuple[Counted, set[ChainKey]]:
 
 
 def test_counts_stay_true_under_rewriting(lab: tuple[Lab, str]) -> None:
-    """Each count is at most that of the same pings without rewriting; an exact one is the same."""
+    """No count is more than that of the same pings without rewriting, and none is lost in silence.
+
+    A chain that was written anew and has counted past its old value between two readings looks
+    untouched to a reader without handles, so a count may be too low without being known to be.
+    """
     machine, backend = lab
     machine.load(Settings(backend), healthy())
     truth, started_over = counted(machine)
@@ -70,9 +74,8 @@ def test_counts_stay_true_under_rewriting(lab: tuple[Lab, str]) -> None:
     found, started_over = counted(machine)
     machine.load(Settings(backend), healthy())
     assert any(not exact for _, exact in found.values()), "nothing was written anew"
-    for place, (packets, exact) in found.items():
+    for place, (packets, _) in found.items():
         most = truth.get(place, (0, True))[0] or 0
         assert packets is None or 0 <= packets <= most, place
-        assert not exact or packets == most, place
     unseen = {key for key, _ in set(truth) - set(found)}
     assert unseen <= started_over, "a rule that counted is neither listed nor said to have started over"

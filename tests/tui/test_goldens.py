@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import textual
 from textual.pilot import Pilot
+from textual.widgets import Input
 
 from calitop.snapshot.open import open_snapshots
 from tests.tui.conftest import TEXTUAL, MakeApp
@@ -34,6 +35,8 @@ def after(keys: str) -> Callable[[Pilot[Any]], Any]:
         assert isinstance(app, CalitopApp)
         await until(pilot, lambda: app.explorer.shown is not None)
         await press(pilot, keys)
+        for box in app.screen.query(Input):
+            box.cursor_blink = False  # a picture taken late must not miss the cursor
         app.clear_notifications()
         await until(pilot, lambda: not app.screen.query("Toast"))
 
