@@ -211,8 +211,8 @@ def take_value(cursor: Cursor) -> tuple[str, ...]:
 
 def _joins(cursor: Cursor) -> bool:
     """Whether the next word goes on where the last ended: `"10:00"` and `-"12:00"`, `-` and `"b"`."""
-    before = cursor.words[cursor.at - 1] if cursor.at else ""
-    return (cursor.peek().startswith("-") and before.startswith('"')) or before == "-"
+    word, before = cursor.peek(), cursor.words[cursor.at - 1] if cursor.at else ""
+    return bool(word) and (before == "-" or (word.startswith("-") and before.startswith('"')))
 
 
 def items(value: tuple[str, ...]) -> tuple[str, ...] | None:

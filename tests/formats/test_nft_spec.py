@@ -5,7 +5,7 @@ from __future__ import annotations
 from ipaddress import ip_address, ip_network
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from calitop.formats.nft_spec import nft_spec
@@ -236,6 +236,7 @@ WORDS = st.sampled_from(
 
 
 @given(st.lists(WORDS, max_size=12))
+@example(["exthdr", "quota", "-"])  # a range that ends in the middle
 def test_any_row_of_words_is_read_and_none_is_lost(row: list[str]) -> None:
     rule = " ".join(row)
     read = nft_spec(rule)
