@@ -10,7 +10,8 @@ from calitop.model.network import Route
 from calitop.model.rules import Rule
 
 if TYPE_CHECKING:
-    from calitop.model.spec import Match, SetMark, Target
+    from calitop.model.matches import Match
+    from calitop.model.targets import SetMark, Target
 
 VERDICTS = {"ACCEPT": "accept", "DROP": "deny", "REJECT": "deny"}
 """Look of the targets that end a packet's way through a table."""
@@ -37,7 +38,7 @@ def is_loud(rule: Rule) -> bool:
 @lru_cache(maxsize=8192)
 def rule_conditions(rule: Rule) -> str:
     """The rule's matches in the source's words, without comments and module names."""
-    from calitop.model.spec import Comment
+    from calitop.model.matches import Comment
 
     matches = (match for match in spec(rule).matches if not isinstance(match, Comment))
     return " ".join(words for match in matches if (words := _match_words(match)))
@@ -63,7 +64,7 @@ def rule_action(rule: Rule) -> str:
 
 
 def _target_words(target: Target) -> str:
-    from calitop.model.spec import SetMark
+    from calitop.model.targets import SetMark
 
     if isinstance(target.action, SetMark) and target.name in ("MARK", "CONNMARK"):
         return f"{target.name} {_mark_words(target.action)}"

@@ -16,10 +16,12 @@ from functools import cached_property
 
 from calitop.cni.names import calico_rest, chain_owner, chain_role
 from calitop.formats.spec import spec
+from calitop.model.matches import Mark
 from calitop.model.network import IpRule
 from calitop.model.node import NodeState
 from calitop.model.rules import ChainKey, Rule
-from calitop.model.spec import Mark, RuleSpec, SetMark
+from calitop.model.spec import RuleSpec
+from calitop.model.targets import SetMark
 
 CILIUM_IDENTITY = 0xFFFF00FF
 """Bits in which Cilium carries an identity where its own field says so (bpf/lib/common.h, get_identity)."""

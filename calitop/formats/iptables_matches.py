@@ -12,8 +12,9 @@ from typing import Literal
 
 from calitop.formats import iptables_values as read
 from calitop.formats.words import names
-from calitop.model import spec
-from calitop.model.spec import Direction, Match, Option, Range, Side, Way
+from calitop.model import matches
+from calitop.model.matches import Match
+from calitop.model.values import Direction, Option, Range, Side, Way
 
 OptionReader = Callable[[Option], "Match | None"]
 
@@ -32,7 +33,7 @@ def first_value(option: Option) -> str:
 def _address(side: Side) -> OptionReader:
     def reader(option: Option) -> Match | None:
         networks = read.networks(first_value(option))
-        return spec.IpAddress(side=side, networks=networks, negated=option.negated) if networks else None
+        return matches.IpAddress(side=side, networks=networks, negated=option.negated) if networks else None
 
     return reader
 
@@ -40,23 +41,25 @@ def _address(side: Side) -> OptionReader:
 def _interface(way: Way) -> OptionReader:
     def reader(option: Option) -> Match | None:
         name = first_value(option)
-        return spec.Interface(way=way, names=(read.pattern(name),), negated=option.negated) if name else None
+        return (
+            matches.Interface(way=way, names=(read.pattern(name),), negated=option.negated) if name else None
+        )
 
     return reader
 
 
 def _protocol(option: Option) -> Match | None:
     number = read.protocol(first_value(option))
-    return None if number is None else spec.Protocol(numbers=(number,), negated=option.negated)
+    return None if number is None else matches.Protocol(numbers=(number,), negated=option.negated)
 
 
 def _fragment(option: Option) -> Match | None:
-    return spec.Fragment(negated=option.negated)
+    return matches.Fragment(negated=option.negated)
 
 
 def _either_family(option: Option) -> Match | None:
     """`-4` and `-6` say for which program a rule is meant."""
-    return spec.Always(module=None)
+    return matches.Always(module=None)
 
 
 # -- ports and layer 4
@@ -65,7 +68,7 @@ def _either_family(option: Option) -> Match | None:
 def _ports(side: Side | None) -> OptionReader:
     def reader(option: Option) -> Match | None:
         found = read.port_range(first_value(option))
-        return found and spec.Ports(side=side, ranges=(found,), negated=option.negated)
+        return found and matches.Ports(side=side, ranges=(found,), negated=option.negated)
 
     return reader
 
@@ -73,7 +76,7 @@ def _ports(side: Side | None) -> OptionReader:
 def _many_ports(side: Side | None) -> OptionReader:
     def reader(option: Option) -> Match | None:
         found = read.port_ranges(first_value(option))
-        return spec.Ports(side=side, ranges=found, negated=option.negated) if found else None
+        return matches.Ports(side=side, ranges=found, negated=option.negated) if found else None
 
     return reader
 
@@ -82,22 +85,22 @@ def _tcp_flags(option: Option) -> Match | None:
     bits = [read.tcp_flags(word) for word in option.values]
     if len(bits) != 2 or bits[0] is None or bits[1] is None:
         return None
-    return spec.TcpFlags(mask=bits[0], flags=bits[1], negated=option.negated)
+    return matches.TcpFlags(mask=bits[0], flags=bits[1], negated=option.negated)
 
 
 def _syn(option: Option) -> Match | None:
-    return spec.TcpFlags(mask=_SYN[0], flags=_SYN[1], negated=option.negated)
+    return matches.TcpFlags(mask=_SYN[0], flags=_SYN[1], negated=option.negated)
 
 
 def _tcp_option(option: Option) -> Match | None:
     number = read.number(first_value(option))
-    return None if number is None else spec.TcpOption(number=number, negated=option.negated)
+    return None if number is None else matches.TcpOption(number=number, negated=option.negated)
 
 
 def _icmp(version: Literal[4, 6]) -> OptionReader:
     def reader(option: Option) -> Match | None:
         found = read.icmp(first_value(option), version)
-        return found and spec.Icmp(version=version, type=found[0], codes=found[1], negated=option.negated)
+        return found and matches.Icmp(version=version, type=found[0], codes=found[1], negated=option.negated)
 
     return reader
 
@@ -108,7 +111,7 @@ def _icmp(version: Literal[4, 6]) -> OptionReader:
 def _mark(of: Literal["packet", "connection"]) -> OptionReader:
     def reader(option: Option) -> Match | None:
         found = read.value_and_mask(first_value(option))
-        return found and spec.Mark(of=of, value=found[0], mask=found[1], negated=option.negated)
+        return found and matches.Mark(of=of, value=found[0], mask=found[1], negated=option.negated)
 
     return reader
 
@@ -120,22 +123,22 @@ _CT_STATUSES = names("NONE EXPECTED SEEN_REPLY ASSURED CONFIRMED")
 
 def _ct_state(option: Option) -> Match | None:
     states = frozenset(first_value(option).upper().split(","))
-    return spec.CtState(states=states, negated=option.negated) if states <= _CT_STATES else None
+    return matches.CtState(states=states, negated=option.negated) if states <= _CT_STATES else None
 
 
 def _ct_status(option: Option) -> Match | None:
     found = frozenset(first_value(option).upper().split(","))
-    return spec.CtStatus(statuses=found, negated=option.negated) if found <= _CT_STATUSES else None
+    return matches.CtStatus(statuses=found, negated=option.negated) if found <= _CT_STATUSES else None
 
 
 def _ct_direction(option: Option) -> Match | None:
     direction = _CT_DIRECTIONS.get(first_value(option).upper())
-    return spec.CtDirection(direction=direction, negated=option.negated) if direction else None
+    return matches.CtDirection(direction=direction, negated=option.negated) if direction else None
 
 
 def _ct_protocol(option: Option) -> Match | None:
     number = read.protocol(first_value(option))
-    return None if number is None else spec.CtProtocol(numbers=(number,), negated=option.negated)
+    return None if number is None else matches.CtProtocol(numbers=(number,), negated=option.negated)
 
 
 def _ct_address(direction: Direction, side: Side) -> OptionReader:
@@ -143,7 +146,7 @@ def _ct_address(direction: Direction, side: Side) -> OptionReader:
         found = read.networks(first_value(option))
         if not found:
             return None
-        return spec.CtAddress(direction=direction, side=side, networks=found, negated=option.negated)
+        return matches.CtAddress(direction=direction, side=side, networks=found, negated=option.negated)
 
     return reader
 
@@ -151,14 +154,16 @@ def _ct_address(direction: Direction, side: Side) -> OptionReader:
 def _ct_ports(direction: Direction, side: Side) -> OptionReader:
     def reader(option: Option) -> Match | None:
         found = read.port_range(first_value(option))
-        return found and spec.CtPorts(direction=direction, side=side, ranges=(found,), negated=option.negated)
+        return found and matches.CtPorts(
+            direction=direction, side=side, ranges=(found,), negated=option.negated
+        )
 
     return reader
 
 
 def _ct_expire(option: Option) -> Match | None:
     found = read.number_range(first_value(option), _HIGHEST_32)
-    return found and spec.CtExpire(seconds=found, negated=option.negated)
+    return found and matches.CtExpire(seconds=found, negated=option.negated)
 
 
 # -- the packet's way and header
@@ -167,14 +172,14 @@ def _ct_expire(option: Option) -> Match | None:
 def _physdev(way: Way) -> OptionReader:
     def reader(option: Option) -> Match | None:
         name = first_value(option)
-        return spec.Physdev(way=way, names=(read.pattern(name),), negated=option.negated) if name else None
+        return matches.Physdev(way=way, names=(read.pattern(name),), negated=option.negated) if name else None
 
     return reader
 
 
 def _physdev_fact(fact: Literal["is-in", "is-out", "is-bridged"]) -> OptionReader:
     def reader(option: Option) -> Match | None:
-        return spec.Physdev(way=None, fact=fact, negated=option.negated)
+        return matches.Physdev(way=None, fact=fact, negated=option.negated)
 
     return reader
 
@@ -182,7 +187,7 @@ def _physdev_fact(fact: Literal["is-in", "is-out", "is-bridged"]) -> OptionReade
 def _device_group(way: Way) -> OptionReader:
     def reader(option: Option) -> Match | None:
         found = read.value_and_mask(first_value(option))
-        return found and spec.DeviceGroup(way=way, value=found[0], mask=found[1], negated=option.negated)
+        return found and matches.DeviceGroup(way=way, value=found[0], mask=found[1], negated=option.negated)
 
     return reader
 
@@ -190,12 +195,12 @@ def _device_group(way: Way) -> OptionReader:
 def _mac(option: Option) -> Match | None:
     parts = first_value(option).lower().split(":")
     good = len(parts) == 6 and all(len(part) == 2 and set(part) <= set("0123456789abcdef") for part in parts)
-    return spec.Mac(address=":".join(parts), negated=option.negated) if good else None
+    return matches.Mac(address=":".join(parts), negated=option.negated) if good else None
 
 
 def _length(option: Option) -> Match | None:
     found = read.number_range(first_value(option), 65535)
-    return found and spec.Length(bytes=found, negated=option.negated)
+    return found and matches.Length(bytes=found, negated=option.negated)
 
 
 _TTL_ENDS: tuple[tuple[str, Literal["eq", "gt", "lt"]], ...] = (
@@ -214,7 +219,7 @@ def _ttl(comparison: Literal["eq", "gt", "lt"]) -> OptionReader:
         values = {"eq": Range(value, value), "gt": Range(value + 1, 255), "lt": Range(0, value - 1)}[
             comparison
         ]
-        return spec.Ttl(values=values, negated=option.negated)
+        return matches.Ttl(values=values, negated=option.negated)
 
     return reader
 
@@ -225,7 +230,7 @@ def _address_range(side: Side) -> OptionReader:
         first, last = read.address(low), read.address(high if dash else low)
         if first is None or last is None or first.version != last.version:
             return None
-        return spec.AddressRange(side=side, first=first, last=last, negated=option.negated)
+        return matches.AddressRange(side=side, first=first, last=last, negated=option.negated)
 
     return reader
 
@@ -235,33 +240,33 @@ def _owner(of: Literal["uid", "gid"]) -> OptionReader:
         word = first_value(option)
         found = read.number_range(word, _HIGHEST_32, "-")
         name = None if found else word
-        return spec.Owner(of=of, ids=found, name=name, negated=option.negated) if word else None
+        return matches.Owner(of=of, ids=found, name=name, negated=option.negated) if word else None
 
     return reader
 
 
 def _socket_exists(option: Option) -> Match | None:
-    return spec.Owner(of="socket", negated=option.negated)
+    return matches.Owner(of="socket", negated=option.negated)
 
 
 def _dscp(option: Option) -> Match | None:
     value = read.number(first_value(option))
-    return None if value is None or value > 63 else spec.Dscp(value=value, negated=option.negated)
+    return None if value is None or value > 63 else matches.Dscp(value=value, negated=option.negated)
 
 
 def _tos(option: Option) -> Match | None:
     found = read.value_and_mask(first_value(option), 0xFF)
-    return found and spec.Tos(value=found[0], mask=found[1], negated=option.negated)
+    return found and matches.Tos(value=found[0], mask=found[1], negated=option.negated)
 
 
 def _packet_type(option: Option) -> Match | None:
     kind = first_value(option)
     known = kind in ("unicast", "broadcast", "multicast")
-    return spec.PacketType(type=kind, negated=option.negated) if known else None
+    return matches.PacketType(type=kind, negated=option.negated) if known else None
 
 
 def _comment(option: Option) -> Match | None:
-    return spec.Comment(text=option.values[0]) if option.values and not option.negated else None
+    return matches.Comment(text=option.values[0]) if option.values and not option.negated else None
 
 
 GENERAL_READERS: dict[str, OptionReader] = {

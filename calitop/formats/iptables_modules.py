@@ -11,8 +11,9 @@ from collections.abc import Callable, Sequence
 from calitop.formats import iptables_values as read
 from calitop.formats.iptables_matches import first_value
 from calitop.formats.words import names
-from calitop.model import spec
-from calitop.model.spec import Match, Option, Way
+from calitop.model import matches
+from calitop.model.matches import Match
+from calitop.model.values import Option, Way
 
 ModuleReader = Callable[[Sequence[Option]], "Match | None"]
 
@@ -40,7 +41,7 @@ def _in_set(options: Sequence[Option]) -> Match | None:
     rest = tuple(option for option in options if option is not named[0] and option.name != "return-nomatch")
     nomatch = [option for option in options if option.name == "return-nomatch"]
     name, directions = named[0].values
-    return spec.InSet(
+    return matches.InSet(
         name=name,
         directions=tuple(directions.split(",")),
         return_nomatch=bool(nomatch) and not nomatch[0].negated,
@@ -59,7 +60,7 @@ def _address_type(options: Sequence[Option]) -> Match | None:
     limit: Way | None = (
         "in" if "limit-iface-in" in by_name else "out" if "limit-iface-out" in by_name else None
     )
-    return spec.AddrType(
+    return matches.AddrType(
         src=frozenset(first_value(src).split(",")) if src else None,
         src_negated=bool(src and src.negated),
         dst=frozenset(first_value(dst).split(",")) if dst else None,
@@ -72,7 +73,7 @@ def _rpfilter(options: Sequence[Option]) -> Match | None:
     flags = _flags_only(options, "loose validmark accept-local invert")
     if flags is None:
         return None
-    return spec.RpFilter(
+    return matches.RpFilter(
         loose="loose" in flags,
         validmark="validmark" in flags,
         accept_local="accept-local" in flags,
@@ -84,7 +85,7 @@ def _socket(options: Sequence[Option]) -> Match | None:
     flags = _flags_only(options, "transparent nowildcard restore-skmark")
     if flags is None:
         return None
-    return spec.Socket(
+    return matches.Socket(
         transparent="transparent" in flags,
         nowildcard="nowildcard" in flags,
         restore_skmark="restore-skmark" in flags,
@@ -99,7 +100,7 @@ def _limit(options: Sequence[Option]) -> Match | None:
     burst = read.number(first_value(by_name["limit-burst"])) if "limit-burst" in by_name else 5
     if rate is None or burst is None or not by_name.keys() <= {"limit", "limit-burst"}:
         return None
-    return spec.Limit(per_day=rate, burst=burst)
+    return matches.Limit(per_day=rate, burst=burst)
 
 
 def rate_per_day(word: str) -> float | None:
@@ -118,12 +119,12 @@ def _statistic(options: Sequence[Option]) -> Match | None:
     if mode == "random" and by_name.keys() == {"mode", "probability"}:
         chance = _fraction(first_value(by_name["probability"]))
         if chance is not None:
-            return spec.Statistic(probability=chance, negated=by_name["probability"].negated)
+            return matches.Statistic(probability=chance, negated=by_name["probability"].negated)
     if mode == "nth" and "every" in by_name and by_name.keys() <= {"mode", "every", "packet"}:
         every = read.number(first_value(by_name["every"]))
         packet = read.number(first_value(by_name["packet"])) if "packet" in by_name else 0
         if every and packet is not None:
-            return spec.Statistic(every=every, packet=packet, negated=by_name["every"].negated)
+            return matches.Statistic(every=every, packet=packet, negated=by_name["every"].negated)
     return None
 
 

@@ -9,8 +9,11 @@ from calitop.formats.iptables_matches import GENERAL_READERS, OPTION_READERS, Op
 from calitop.formats.iptables_modules import ALWAYS, MODULE_READERS
 from calitop.formats.iptables_targets import READERS as TARGET_READERS
 from calitop.formats.iptables_words import Grouped, Part, Use, group, words_at
+from calitop.model.matches import Always, Match, Unknown
 from calitop.model.rules import Verb
-from calitop.model.spec import Always, Match, Option, RuleSpec, Target, Unknown
+from calitop.model.spec import RuleSpec
+from calitop.model.targets import Target
+from calitop.model.values import Option
 
 
 @dataclass(frozen=True, slots=True)

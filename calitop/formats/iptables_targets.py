@@ -6,8 +6,9 @@ from collections.abc import Callable, Sequence
 from typing import Literal
 
 from calitop.formats import iptables_values as read
-from calitop.model import spec
-from calitop.model.spec import Action, NatRange, Option, Range
+from calitop.model import targets
+from calitop.model.targets import Action, NatRange
+from calitop.model.values import Option, Range
 
 Reader = Callable[[Sequence[Option]], "Action | None"]
 
@@ -32,7 +33,7 @@ def _set_mark(of: Literal["packet", "connection"]) -> Reader:
         if len(options) != 1 or not options[0].values:
             return None
         change = mark_change(options[0].name, options[0].values[0])
-        return change and spec.SetMark(of, *change)
+        return change and targets.SetMark(of, *change)
 
     return reader
 
@@ -67,7 +68,7 @@ def _connmark(options: Sequence[Option]) -> Action | None:
     packet, connection = masks.get("nfmask", both), masks.get("ctmask", both)
     if packet is None or connection is None or not masks.keys() <= {"mask", "nfmask", "ctmask"}:
         return None
-    return spec.CopyMark(restore=restore, packet_mask=packet, connection_mask=connection)
+    return targets.CopyMark(restore=restore, packet_mask=packet, connection_mask=connection)
 
 
 def _word_mask(option: Option) -> int | None:
@@ -92,7 +93,7 @@ def _nat(kind: Literal["dnat", "snat", "masquerade", "redirect"], address_option
                 return None
             ranges.append(found)
         several = sum(option.name == address_option for option in options) > 1
-        return None if several else spec.Nat(kind, tuple(ranges), flags=flags)
+        return None if several else targets.Nat(kind, tuple(ranges), flags=flags)
 
     return reader
 
@@ -127,22 +128,24 @@ def _split_ports(word: str) -> tuple[str, str]:
 
 def _netmap(options: Sequence[Option]) -> Action | None:
     found = read.networks(_named(options, "to") or "")
-    return spec.Nat("netmap", network=found[0]) if found and len(found) == 1 and len(options) == 1 else None
+    return (
+        targets.Nat("netmap", network=found[0]) if found and len(found) == 1 and len(options) == 1 else None
+    )
 
 
 # -- the others
 
 
 def _reject(options: Sequence[Option]) -> Action | None:
-    return spec.Reject(_named(options, "reject-with")) if len(options) <= 1 else None
+    return targets.Reject(_named(options, "reject-with")) if len(options) <= 1 else None
 
 
 def _track(options: Sequence[Option]) -> Action | None:
-    return spec.Track(_has(options, "notrack"), _named(options, "helper"), _named(options, "zone"))
+    return targets.Track(_has(options, "notrack"), _named(options, "helper"), _named(options, "zone"))
 
 
 def _notrack(options: Sequence[Option]) -> Action | None:
-    return spec.Track(notrack=True)
+    return targets.Track(notrack=True)
 
 
 def _tproxy(options: Sequence[Option]) -> Action | None:
@@ -152,52 +155,52 @@ def _tproxy(options: Sequence[Option]) -> Action | None:
     change = read.value_and_mask(mark) if mark is not None else None
     if (ip and address is None) or (port and number is None) or (mark and change is None):
         return None
-    return spec.Tproxy(address, number or None, spec.SetMark("packet", *change) if change else None)
+    return targets.Tproxy(address, number or None, targets.SetMark("packet", *change) if change else None)
 
 
 def _log(options: Sequence[Option]) -> Action | None:
-    return spec.Log(_named(options, "log-prefix"), _named(options, "log-level"))
+    return targets.Log(_named(options, "log-prefix"), _named(options, "log-level"))
 
 
 def _nflog(options: Sequence[Option]) -> Action | None:
     group = read.number(_named(options, "nflog-group") or "0")
-    return None if group is None else spec.Log(_named(options, "nflog-prefix"), group=group)
+    return None if group is None else targets.Log(_named(options, "nflog-prefix"), group=group)
 
 
 def _nfqueue(options: Sequence[Option]) -> Action | None:
     many = _named(options, "queue-balance")
     numbers = read.number_range(many or _named(options, "queue-num") or "0", 65535)
-    return numbers and spec.Queue(numbers, _has(options, "queue-bypass"))
+    return numbers and targets.Queue(numbers, _has(options, "queue-bypass"))
 
 
 def _queue(options: Sequence[Option]) -> Action | None:
-    return spec.Queue(Range(0, 0))
+    return targets.Queue(Range(0, 0))
 
 
 def _tcpmss(options: Sequence[Option]) -> Action | None:
     if _has(options, "clamp-mss-to-pmtu"):
-        return spec.SetField("mss")
+        return targets.SetField("mss")
     value = read.number(_named(options, "set-mss") or "")
-    return None if value is None else spec.SetField("mss", value)
+    return None if value is None else targets.SetField("mss", value)
 
 
 def _dscp(options: Sequence[Option]) -> Action | None:
     value = read.number(_named(options, "set-dscp") or "")
-    return None if value is None else spec.SetField("dscp", value)
+    return None if value is None else targets.SetField("dscp", value)
 
 
 def _checksum(options: Sequence[Option]) -> Action | None:
-    return spec.SetField("checksum")
+    return targets.SetField("checksum")
 
 
 def _tos(options: Sequence[Option]) -> Action | None:
     found = read.value_and_mask(_named(options, "set-tos") or "", 0xFF)
-    return found and spec.SetField("tos", *found)
+    return found and targets.SetField("tos", *found)
 
 
 def _ttl(options: Sequence[Option]) -> Action | None:
     value = read.number(_named(options, "ttl-set") or _named(options, "hl-set") or "")
-    return None if value is None else spec.SetField("ttl", value)
+    return None if value is None else targets.SetField("ttl", value)
 
 
 def _set(options: Sequence[Option]) -> Action | None:
@@ -207,7 +210,7 @@ def _set(options: Sequence[Option]) -> Action | None:
     if len(changes) != 1:
         return None
     name, directions = changes[0].values
-    return spec.ChangeSet(name, tuple(directions.split(",")), changes[0].name == "add-set")
+    return targets.ChangeSet(name, tuple(directions.split(",")), changes[0].name == "add-set")
 
 
 READERS: dict[str, Reader] = {

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 
-from calitop.model.spec import Address, NamePattern, Network, Range
+from calitop.model.values import Address, NamePattern, Network, Range
 
 _HIGHEST_PORT = 65535
 _HEX = re.compile(r"0[xX][0-9a-fA-F]{1,16}", re.ASCII)

@@ -11,7 +11,7 @@ from typing import Literal
 
 from calitop.formats.iptables_options import FREE_TEXT, GENERAL, MATCHES, SHORT, TARGETS, Options
 from calitop.formats.words import Word, cut
-from calitop.model.spec import Option
+from calitop.model.values import Option
 
 _MODULE_OF_PROTOCOL = {
     "ipv6-icmp": "icmp6",

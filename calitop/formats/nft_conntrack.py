@@ -8,8 +8,8 @@ from calitop.formats import iptables_values as read
 from calitop.formats.nft_fields import Relation, items
 from calitop.formats.nft_names import CT_STATES, CT_STATUSES
 from calitop.formats.nft_values import SIDES, networks_of, one_value, plain_values, ranges_of
-from calitop.model import spec
-from calitop.model.spec import Match
+from calitop.model import matches, values
+from calitop.model.matches import Match
 
 
 def _flag_names(value: tuple[str, ...], table: Mapping[str, str]) -> frozenset[str] | None:
@@ -29,7 +29,7 @@ def ct_state(relation: Relation) -> Match | None:
     # A packet has one state: two states compared exactly, not as a list of choices, never fit.
     if relation.sign in ("==", "!=") and len(names) > 1 and relation.value[0] != "{":
         return None
-    return spec.CtState(states=names, negated=relation.sign in ("!=", "!"))
+    return matches.CtState(states=names, negated=relation.sign in ("!=", "!"))
 
 
 def ct_status(relation: Relation) -> Match | None:
@@ -40,36 +40,36 @@ def ct_status(relation: Relation) -> Match | None:
     if names is None:
         return None
     if names <= {"SNAT", "DNAT"}:
-        return spec.CtState(states=names, negated=negated)
-    return None if names & {"SNAT", "DNAT"} else spec.CtStatus(statuses=names, negated=negated)
+        return matches.CtState(states=names, negated=negated)
+    return None if names & {"SNAT", "DNAT"} else matches.CtStatus(statuses=names, negated=negated)
 
 
 def ct_direction(relation: Relation) -> Match | None:
     """`ct direction reply`."""
-    names: Mapping[str, spec.Direction] = {
+    names: Mapping[str, values.Direction] = {
         "original": "original",
         "reply": "reply",
         "0": "original",
         "1": "reply",
     }
     direction = names.get(one_value(relation) or "")
-    return direction and spec.CtDirection(direction=direction, negated=relation.sign == "!=")
+    return direction and matches.CtDirection(direction=direction, negated=relation.sign == "!=")
 
 
 def ct_tuple(relation: Relation) -> Match | None:
     """`ct original ip saddr 10.0.0.0/8`, `ct reply proto-dst 80`."""
-    direction: spec.Direction = "original" if relation.field[1] == "original" else "reply"
+    direction: values.Direction = "original" if relation.field[1] == "original" else "reply"
     key, negated = relation.field[-1], relation.sign == "!="
     if key in ("proto-src", "proto-dst"):
-        side: spec.Side = "src" if key == "proto-src" else "dst"
+        side: values.Side = "src" if key == "proto-src" else "dst"
         ranges = ranges_of(relation, 65535)
         return (
             None
             if ranges is None
-            else spec.CtPorts(direction=direction, side=side, ranges=ranges, negated=negated)
+            else matches.CtPorts(direction=direction, side=side, ranges=ranges, negated=negated)
         )
     found = plain_values(relation) if key in ("saddr", "daddr") else None
     networks = None if found is None else networks_of(found)
     if not networks:
         return None
-    return spec.CtAddress(direction=direction, side=SIDES[key], networks=networks, negated=negated)
+    return matches.CtAddress(direction=direction, side=SIDES[key], networks=networks, negated=negated)

@@ -31,8 +31,9 @@ from calitop.formats.nft_values import (
     ranges_of,
 )
 from calitop.formats.nft_words import unquoted
-from calitop.model import spec
-from calitop.model.spec import Match, NamePattern, Range
+from calitop.model import matches, values
+from calitop.model.matches import Match
+from calitop.model.values import NamePattern, Range
 
 Reader = Callable[[Relation], "Match | None"]
 
@@ -71,16 +72,16 @@ def _looked_up(relation: Relation) -> Match | None:
     field = relation.field
     side = SIDES.get(field[1]) if len(field) == 2 and field[0] in ("ip", "ip6") else None
     name, negated = relation.value[0][1:], relation.sign == "!="
-    return spec.InSet(name=name, directions=(side,) if side else (), negated=negated)
+    return matches.InSet(name=name, directions=(side,) if side else (), negated=negated)
 
 
-def _interface(way: spec.Way) -> Reader:
+def _interface(way: values.Way) -> Reader:
     def reader(relation: Relation) -> Match | None:
         found = plain_values(relation)
         if found is None or not all(word.strip('"') for word in found):
             return None
         names = tuple(_pattern(unquoted(word)) for word in found)
-        return spec.Interface(way=way, names=names, negated=relation.sign == "!=")
+        return matches.Interface(way=way, names=names, negated=relation.sign == "!=")
 
     return reader
 
@@ -92,11 +93,13 @@ def _pattern(name: str) -> NamePattern:
     return NamePattern(name.replace("\\*", "*"))
 
 
-def _group(way: spec.Way) -> Reader:
+def _group(way: values.Way) -> Reader:
     def reader(relation: Relation) -> Match | None:
         value = read.number(one_value(relation) or "")
         return (
-            None if value is None else spec.DeviceGroup(way=way, value=value, negated=relation.sign == "!=")
+            None
+            if value is None
+            else matches.DeviceGroup(way=way, value=value, negated=relation.sign == "!=")
         )
 
     return reader
@@ -107,14 +110,14 @@ def _address(relation: Relation) -> Match | None:
     networks = None if found is None else networks_of(found)
     if not networks:
         return None
-    return spec.IpAddress(side=SIDES[relation.field[1]], networks=networks, negated=relation.sign == "!=")
+    return matches.IpAddress(side=SIDES[relation.field[1]], networks=networks, negated=relation.sign == "!=")
 
 
 def _ports(relation: Relation) -> Match | None:
     ranges = ranges_of(relation, 65535)
     if ranges is None:
         return None
-    return spec.Ports(side=SIDES[relation.field[1]], ranges=ranges, negated=relation.sign == "!=")
+    return matches.Ports(side=SIDES[relation.field[1]], ranges=ranges, negated=relation.sign == "!=")
 
 
 def _protocol(relation: Relation) -> Match | None:
@@ -123,7 +126,7 @@ def _protocol(relation: Relation) -> Match | None:
     known = tuple(number for number in numbers if number)
     if not known or len(known) != len(numbers):
         return None
-    return spec.Protocol(numbers=known, negated=relation.sign == "!=")
+    return matches.Protocol(numbers=known, negated=relation.sign == "!=")
 
 
 def _version(relation: Relation) -> Match | None:
@@ -133,7 +136,7 @@ def _version(relation: Relation) -> Match | None:
     known = tuple(ip_network(network) for network in networks if network is not None)
     if not known or len(known) != len(networks):
         return None
-    return spec.IpAddress(side="src", networks=known, negated=relation.sign == "!=")
+    return matches.IpAddress(side="src", networks=known, negated=relation.sign == "!=")
 
 
 def _mark(of: Literal["packet", "connection"]) -> Reader:
@@ -145,7 +148,7 @@ def _mark(of: Literal["packet", "connection"]) -> Reader:
         number, mask = read.number(value), _mark_mask(relation.changes, length)
         if number is None or mask is None or max(number, mask) > _FULL:
             return None
-        return spec.Mark(of=of, value=number, mask=mask, negated=relation.sign == "!=")
+        return matches.Mark(of=of, value=number, mask=mask, negated=relation.sign == "!=")
 
     return reader
 
@@ -171,8 +174,8 @@ def _icmp(relation: Relation) -> Match | None:
         return None
     negated = relation.sign == "!="
     if relation.field[1] == "type":
-        return spec.Icmp(version=version, type=value, negated=negated)
-    return spec.Icmp(version=version, type=None, codes=Range(value, value), negated=negated)
+        return matches.Icmp(version=version, type=value, negated=negated)
+    return matches.Icmp(version=version, type=None, codes=Range(value, value), negated=negated)
 
 
 def _tcp_flags(relation: Relation) -> Match | None:
@@ -187,7 +190,7 @@ def _tcp_flags(relation: Relation) -> Match | None:
         mask = mask if mask is not None and mask.bit_count() == 1 and not relation.changes else None
     if flags is None or mask is None or relation.sign not in SINGLE:
         return None
-    return spec.TcpFlags(mask=mask, flags=flags, negated=relation.sign == "!=")
+    return matches.TcpFlags(mask=mask, flags=flags, negated=relation.sign == "!=")
 
 
 def _bits(word: str) -> int | None:
@@ -210,7 +213,7 @@ def _tcp_option(relation: Relation) -> Match | None:
     if number is None or word not in ("exists", "missing", "0", "1"):
         return None
     is_absent = word in ("missing", "0")
-    return spec.TcpOption(number=number, negated=is_absent != (relation.sign == "!="))
+    return matches.TcpOption(number=number, negated=is_absent != (relation.sign == "!="))
 
 
 def _fib(relation: Relation) -> Match | None:
@@ -223,53 +226,55 @@ def _fib(relation: Relation) -> Match | None:
     if flags[:1] != ["saddr"] or not set(flags[1:]) <= {"mark", "iif"}:
         return None
     is_absent = word != "exists"
-    return spec.RpFilter(
+    return matches.RpFilter(
         loose="iif" not in flags, validmark="mark" in flags, negated=is_absent != (relation.sign == "!=")
     )
 
 
 def _address_type(flags: list[str], relation: Relation) -> Match | None:
     found = plain_values(relation)
-    limits: Mapping[tuple[str, ...], spec.Way | None] = {(): None, ("iif",): "in", ("oif",): "out"}
+    limits: Mapping[tuple[str, ...], values.Way | None] = {(): None, ("iif",): "in", ("oif",): "out"}
     if not found or not all(word.isalpha() for word in found) or tuple(flags[1:]) not in limits:
         return None
     types, negated = frozenset(word.upper() for word in found), relation.sign == "!="
     limit = limits[tuple(flags[1:])]
     if flags[0] == "saddr":
-        return spec.AddrType(src=types, src_negated=negated, limit=limit)
-    return spec.AddrType(dst=types, dst_negated=negated, limit=limit) if flags[0] == "daddr" else None
+        return matches.AddrType(src=types, src_negated=negated, limit=limit)
+    return matches.AddrType(dst=types, dst_negated=negated, limit=limit) if flags[0] == "daddr" else None
 
 
 def _length(relation: Relation) -> Match | None:
     found = one_range(relation, 65535)
-    return found and spec.Length(bytes=found[0], negated=found[1])
+    return found and matches.Length(bytes=found[0], negated=found[1])
 
 
 def _ttl(relation: Relation) -> Match | None:
     found = one_range(relation, 255)
-    return found and spec.Ttl(values=found[0], negated=found[1])
+    return found and matches.Ttl(values=found[0], negated=found[1])
 
 
 def _dscp(relation: Relation) -> Match | None:
     word = one_value(relation) or ""
     value = DSCP.get(word, read.number(word))
-    return None if value is None or value > 63 else spec.Dscp(value=value, negated=relation.sign == "!=")
+    return None if value is None or value > 63 else matches.Dscp(value=value, negated=relation.sign == "!=")
 
 
 def _packet_type(relation: Relation) -> Match | None:
     kind = PACKET_TYPES.get(one_value(relation) or "")
-    return None if kind is None else spec.PacketType(type=kind, negated=relation.sign == "!=")
+    return None if kind is None else matches.PacketType(type=kind, negated=relation.sign == "!=")
 
 
 def _owner(of: Literal["uid", "gid"]) -> Reader:
     def reader(relation: Relation) -> Match | None:
         found = one_range(relation, _FULL)
         if found is not None:
-            return spec.Owner(of=of, ids=found[0], negated=found[1])
+            return matches.Owner(of=of, ids=found[0], negated=found[1])
         name = one_value(relation)
         named = name is not None and unquoted(name)[:1].isalpha()
         return (
-            spec.Owner(of=of, name=unquoted(name), negated=relation.sign == "!=") if name and named else None
+            matches.Owner(of=of, name=unquoted(name), negated=relation.sign == "!=")
+            if name and named
+            else None
         )
 
     return reader
@@ -278,12 +283,12 @@ def _owner(of: Literal["uid", "gid"]) -> Reader:
 def _mac(relation: Relation) -> Match | None:
     address = one_value(relation) or ""
     known = address.count(":") == 5
-    return spec.Mac(address=address.lower(), negated=relation.sign == "!=") if known else None
+    return matches.Mac(address=address.lower(), negated=relation.sign == "!=") if known else None
 
 
 def _socket(relation: Relation) -> Match | None:
     word = one_value(relation)
-    return spec.Socket(transparent=True) if word == "1" and relation.sign in _EQUAL else None
+    return matches.Socket(transparent=True) if word == "1" and relation.sign in _EQUAL else None
 
 
 def _numgen(relation: Relation) -> Match | None:
@@ -296,8 +301,8 @@ def _numgen(relation: Relation) -> Match | None:
         return None
     share = found[0].last - found[0].first + 1
     if relation.field[1] == "random":
-        return spec.Statistic(probability=share / size)
-    return spec.Statistic(every=size, packet=found[0].first) if share == 1 else None
+        return matches.Statistic(probability=share / size)
+    return matches.Statistic(every=size, packet=found[0].first) if share == 1 else None
 
 
 _READERS: dict[tuple[str, ...], Reader] = {

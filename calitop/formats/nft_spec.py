@@ -14,8 +14,9 @@ from calitop.formats.nft_fields import Cursor, Relation, take_relation
 from calitop.formats.nft_matches import protocol_of, typed
 from calitop.formats.nft_targets import set_target, take_target, vmap_target
 from calitop.formats.nft_words import BEGINNINGS, unquoted
-from calitop.model import spec
-from calitop.model.spec import Match, RuleSpec, Target
+from calitop.model.matches import Always, Comment, Limit, Match, Protocol, Unknown
+from calitop.model.spec import RuleSpec
+from calitop.model.targets import Target
 
 _AFTER_STATEFUL = frozenset(("over", "until", "rate", "name", "used", "burst"))
 
@@ -61,9 +62,9 @@ def _take_condition(cursor: Cursor, matches: list[Match], targets: list[Target])
 
 def _in_time(match: Match, targets: list[Target]) -> Match:
     """The match, not understood where something was done before it: that is done in any case."""
-    if not targets or isinstance(match, (spec.Comment, spec.Always)):
+    if not targets or isinstance(match, (Comment, Always)):
         return match
-    return spec.Unknown(words=match.words, at=match.at, negated=match.negated, module=match.words[0])
+    return Unknown(words=match.words, at=match.at, negated=match.negated, module=match.words[0])
 
 
 def _matches(cursor: Cursor, relation: Relation) -> list[Match]:
@@ -71,11 +72,11 @@ def _matches(cursor: Cursor, relation: Relation) -> list[Match]:
     found = typed(relation)
     if found is None:
         words, places = cursor.plain(relation.start, relation.end)
-        return [spec.Unknown(words=words, at=places, module=words[0])]
+        return [Unknown(words=words, at=places, module=words[0])]
     protocol = protocol_of(relation)
     if protocol is None:
         return [_placed(cursor, found, relation.start, relation.end)]
-    first = _placed(cursor, spec.Protocol(numbers=(protocol,)), relation.start, relation.start + 1)
+    first = _placed(cursor, Protocol(numbers=(protocol,)), relation.start, relation.start + 1)
     return [first, _placed(cursor, found, relation.start + 1, relation.end)]
 
 
@@ -96,7 +97,7 @@ def _take_special(cursor: Cursor) -> Match | None:
     if word == "xt":
         names = cursor.take(3)[2:]
         words, places = cursor.plain(start)
-        return spec.Unknown(words=words, at=places, module=unquoted(names[0]) if names else None)
+        return Unknown(words=words, at=places, module=unquoted(names[0]) if names else None)
     if word in ("quota", "meter", "add", "update") or (word, cursor.peek(1)) == ("ct", "count"):
         return _unknown(cursor, start)
     return None
@@ -105,7 +106,7 @@ def _take_special(cursor: Cursor) -> Match | None:
 def _comment(cursor: Cursor, start: int) -> Match:
     _, *text = cursor.take(2)
     words, places = cursor.plain(start)
-    return spec.Comment(text=unquoted(text[0]) if text else "", words=words, at=places)
+    return Comment(text=unquoted(text[0]) if text else "", words=words, at=places)
 
 
 def _counting(cursor: Cursor, start: int) -> Match:
@@ -121,7 +122,7 @@ def _counting(cursor: Cursor, start: int) -> Match:
         elif cursor.take_if("map") is not None:
             cursor.group()
     words, places = cursor.plain(start)
-    return spec.Always(words=words, at=places, module=word)
+    return Always(words=words, at=places, module=word)
 
 
 def _limit(cursor: Cursor, start: int) -> Match:
@@ -139,7 +140,7 @@ def _limit(cursor: Cursor, start: int) -> Match:
     if rate is None or burst is None:
         return _unknown(cursor, start)
     words, places = cursor.plain(start)
-    return spec.Limit(per_day=rate, burst=burst, negated=is_over, words=words, at=places)
+    return Limit(per_day=rate, burst=burst, negated=is_over, words=words, at=places)
 
 
 def _unknown(cursor: Cursor, start: int) -> Match:
@@ -149,7 +150,7 @@ def _unknown(cursor: Cursor, start: int) -> Match:
     while cursor.peek() and (cursor.peek() not in BEGINNINGS or _is_value(cursor)):
         cursor.group()
     words, places = cursor.plain(start)
-    return spec.Unknown(words=words, at=places, module=words[0])
+    return Unknown(words=words, at=places, module=words[0])
 
 
 def _is_value(cursor: Cursor) -> bool:

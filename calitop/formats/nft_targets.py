@@ -13,9 +13,10 @@ from calitop.formats.iptables_targets import nat_range
 from calitop.formats.nft_fields import Cursor, take_changes, take_fields, take_operand
 from calitop.formats.nft_names import DSCP
 from calitop.formats.nft_words import elements, key_and_value, unquoted
-from calitop.model import spec
+from calitop.model import targets
 from calitop.model.rules import Verb
-from calitop.model.spec import Action, Option, Target
+from calitop.model.targets import Action, Target
+from calitop.model.values import Option
 
 Taker = Callable[[Cursor], "Action | None"]
 
@@ -115,7 +116,9 @@ def _change_set(cursor: Cursor, start: int) -> Target:
     verb, name = cursor.take(2)
     group = cursor.group()
     side = _SIDES.get(" ".join(group[1:3])) if "." not in group else None
-    return _target(cursor, start, "SET", spec.ChangeSet(name[1:], (side,) if side else (), verb != "delete"))
+    return _target(
+        cursor, start, "SET", targets.ChangeSet(name[1:], (side,) if side else (), verb != "delete")
+    )
 
 
 # --- marks and other fields
@@ -130,12 +133,12 @@ def _set_action(cursor: Cursor, field: tuple[str, ...]) -> Action | None:
         word = _value(cursor)
         value = DSCP.get(word, read.number(word))
         if name == "mss" and word == "rt mtu":
-            return spec.SetField("mss")
-        return None if value is None else spec.SetField(name, value)
+            return targets.SetField("mss")
+        return None if value is None else targets.SetField(name, value)
     if field == ("ct", "zone"):
-        return spec.Track(zone=_value(cursor))
+        return targets.Track(zone=_value(cursor))
     if field == ("ct", "helper"):
-        return spec.Track(helper=unquoted(_value(cursor)))
+        return targets.Track(helper=unquoted(_value(cursor)))
     _value(cursor)
     return None
 
@@ -163,7 +166,7 @@ def _mark(cursor: Cursor, of: Literal["packet", "connection"]) -> Action | None:
         source, changes = _inside(first, changes)
     if not source:
         value = read.number(first)
-        return None if value is None or changes or value > _FULL else spec.SetMark(of, value, _FULL)
+        return None if value is None or changes or value > _FULL else targets.SetMark(of, value, _FULL)
     source = tuple(("meta", "mark") if one == ("mark",) else one for one in source)
     if source == (("ct", "mark") if of == "connection" else ("meta", "mark"),):
         return _linear(changes, of)
@@ -193,7 +196,7 @@ def _linear(changes: tuple[tuple[str, str], ...], of: Literal["packet", "connect
             kept, value = kept & ~number, value | number
         else:
             value ^= number
-    return spec.SetMark(of, value, ~kept & _FULL) if changes else None
+    return targets.SetMark(of, value, ~kept & _FULL) if changes else None
 
 
 def _copy(
@@ -209,8 +212,8 @@ def _copy(
     if mask is None or (changes and changes[0][0] not in ("&", "and")):
         return None
     if of == "packet":
-        return spec.CopyMark(restore=True, connection_mask=mask)
-    return spec.CopyMark(restore=False, packet_mask=mask)
+        return targets.CopyMark(restore=True, connection_mask=mask)
+    return targets.CopyMark(restore=False, packet_mask=mask)
 
 
 _MARKS: Mapping[tuple[str, ...], Literal["packet", "connection"]] = {
@@ -235,9 +238,9 @@ def _nat(kind: Literal["dnat", "snat", "masquerade", "redirect"]) -> Taker:
         goal, is_plain = _goal(cursor)
         flags = _nat_flags(cursor)
         if not goal:
-            return spec.Nat(kind, flags=flags) if is_plain else None
+            return targets.Nat(kind, flags=flags) if is_plain else None
         found = nat_range(goal)
-        return spec.Nat(kind, (found,), flags=flags) if found is not None else None
+        return targets.Nat(kind, (found,), flags=flags) if found is not None else None
 
     return taker
 
@@ -268,7 +271,7 @@ def _tproxy(cursor: Cursor) -> Action | None:
     found = nat_range(goal) if goal else None
     if found is None or found.first != found.last:
         return None
-    return spec.Tproxy(found.first, found.ports.first if found.ports else None)
+    return targets.Tproxy(found.first, found.ports.first if found.ports else None)
 
 
 # --- the others
@@ -276,14 +279,14 @@ def _tproxy(cursor: Cursor) -> Action | None:
 
 def _reject(cursor: Cursor) -> Action | None:
     if cursor.take_if("with") is None:
-        return spec.Reject()
+        return targets.Reject()
     kind = "".join(cursor.take())
     if kind == "tcp":
         cursor.take_if("reset")
-        return spec.Reject("tcp-reset")
+        return targets.Reject("tcp-reset")
     cursor.take_if("type")
     answer = "".join(cursor.take())
-    return spec.Reject(f"{kind}-{answer}" if answer else None)
+    return targets.Reject(f"{kind}-{answer}" if answer else None)
 
 
 def _log(cursor: Cursor) -> Action | None:
@@ -292,7 +295,7 @@ def _log(cursor: Cursor) -> Action | None:
         name, *values = cursor.take(3 if cursor.words[cursor.at : cursor.at + 2] in _FLAGS_OF else 2)
         found[name] = unquoted(values[-1]) if values else ""
     group = read.number(found.get("group", ""))
-    return spec.Log(found.get("prefix"), found.get("level"), group)
+    return targets.Log(found.get("prefix"), found.get("level"), group)
 
 
 _FLAGS_OF = (("flags", "tcp"), ("flags", "ip"))
@@ -307,11 +310,11 @@ def _queue(cursor: Cursor) -> Action | None:
     if not flags and any(name in ("bypass", "fanout") for name in cursor.peek().split(",")):
         flags = "".join(cursor.take())
     numbers = read.number_range(word, 65535, "-")
-    return numbers and spec.Queue(numbers, "bypass" in flags.split(","))
+    return numbers and targets.Queue(numbers, "bypass" in flags.split(","))
 
 
 def _notrack(_: Cursor) -> Action | None:
-    return spec.Track(notrack=True)
+    return targets.Track(notrack=True)
 
 
 def _synproxy(cursor: Cursor) -> Action | None:

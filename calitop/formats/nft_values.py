@@ -7,7 +7,7 @@ from ipaddress import summarize_address_range
 
 from calitop.formats import iptables_values as read
 from calitop.formats.nft_fields import Relation, items
-from calitop.model.spec import Network, Range, Side
+from calitop.model.values import Network, Range, Side
 
 SINGLE = ("", "==", "!=")
 """Comparisons that ask for (un)equality."""

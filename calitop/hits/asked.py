@@ -9,7 +9,7 @@ from calitop.cni.pods import pod_name
 from calitop.errors import UsageError
 from calitop.hits.moved import NodeHits
 from calitop.model.node import Pod
-from calitop.model.spec import Address
+from calitop.model.values import Address
 
 
 def asked_ends(

@@ -8,7 +8,7 @@ from ipaddress import ip_address, ip_network
 
 from calitop.hits.moved import NodeHits
 from calitop.model.network import Route
-from calitop.model.spec import Address
+from calitop.model.values import Address
 
 _INSIDE = frozenset(
     ("workload", "health", "loopback", "ipip", "vxlan", "geneve", "wireguard", "gre")

@@ -11,7 +11,7 @@ from calitop.hits.ends import End, find_end, own_addresses
 from calitop.hits.moved import NodeHits
 from calitop.model.network import IpFamily
 from calitop.model.node import ConntrackEntry
-from calitop.model.spec import Address
+from calitop.model.values import Address
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from itertools import product
 from calitop.hits.ends import End, best_route, is_underlay, is_workload, own_addresses
 from calitop.hits.flow import Flow
 from calitop.hits.moved import NodeHits
-from calitop.model.spec import Address
+from calitop.model.values import Address
 from calitop.path.packet import ICMP, ICMPV6, IPIP, NO_DEVICE, TCP, UDP, Packet
 from calitop.path.routing import lookup
 from calitop.path.world import World

@@ -13,8 +13,9 @@ from calitop.hits.flow import Flow
 from calitop.hits.flow_packets import Passing, packets_of
 from calitop.hits.moved import NodeHits
 from calitop.hits.targets import ENDING
+from calitop.model.matches import AddrType, InSet, Interface, Match, RpFilter, Unknown
 from calitop.model.rules import ChainKey
-from calitop.model.spec import AddrType, InSet, Interface, Match, RpFilter, RuleSpec, Unknown
+from calitop.model.spec import RuleSpec
 from calitop.outline.order import base_chains
 from calitop.path.matches import conditions
 from calitop.path.packet import Packet

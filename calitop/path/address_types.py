@@ -8,7 +8,7 @@ Source: __inet_dev_addr_type in net/ipv4/fib_frontend.c, xt_addrtype.c.
 from __future__ import annotations
 
 from calitop.model.network import IpFamily
-from calitop.model.spec import Address
+from calitop.model.values import Address
 from calitop.path.fib import Fib, tos_of
 from calitop.path.policy import REJECTS, THROW
 from calitop.path.three import Truth

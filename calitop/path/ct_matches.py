@@ -12,12 +12,12 @@ from collections.abc import Callable
 from functools import wraps
 from typing import TypeVar
 
-from calitop.model import spec
-from calitop.model.spec import in_any
+from calitop.model import matches, values
+from calitop.model.values import in_any
 from calitop.path.packet import ESTABLISHED, NEW, NOWHERE, RELATED, UNSEEN, Ends, Packet
 from calitop.path.three import Truth, agreed, every, negation, some
 
-M = TypeVar("M", bound=spec.Match)
+M = TypeVar("M", bound=matches.Match)
 
 
 def _of_connection(test: Callable[[M, Packet], Truth]) -> Callable[[M, Packet], Truth]:
@@ -31,7 +31,7 @@ def _of_connection(test: Callable[[M, Packet], Truth]) -> Callable[[M, Packet], 
     return whole
 
 
-def state(match: spec.CtState, packet: Packet) -> Truth:
+def state(match: matches.CtState, packet: Packet) -> Truth:
     """Whether the packet's state is among those of the match."""
     found = agreed(_in_state(match.states, one, packet) for one in packet.ct_state)
     return negation(found) if match.negated else found
@@ -47,13 +47,13 @@ def _in_state(wanted: frozenset[str], own: str, packet: Packet) -> Truth:
 
 
 @_of_connection
-def mark(match: spec.Mark, packet: Packet) -> Truth:
+def mark(match: matches.Mark, packet: Packet) -> Truth:
     """A test of the connection mark."""
     return packet.connmark.test(match.value, match.mask)
 
 
 @_of_connection
-def status(match: spec.CtStatus, packet: Packet) -> Truth:
+def status(match: matches.CtStatus, packet: Packet) -> Truth:
     """Whether the connection has one of the statuses; NONE is none of them and never holds."""
     seen = packet.ct_state - UNSEEN
     return some(agreed(_has(name, one) for one in seen) for name in match.statuses)
@@ -73,7 +73,7 @@ def _has(name: str, own: str) -> Truth:
 
 
 @_of_connection
-def direction(match: spec.CtDirection, packet: Packet) -> Truth:
+def direction(match: matches.CtDirection, packet: Packet) -> Truth:
     """Whether the packet goes in this direction of its connection."""
     if packet.ct_state <= {NEW, *UNSEEN}:
         return match.direction == "original"
@@ -81,7 +81,7 @@ def direction(match: spec.CtDirection, packet: Packet) -> Truth:
 
 
 @_of_connection
-def protocol(match: spec.CtProtocol, packet: Packet) -> Truth:
+def protocol(match: matches.CtProtocol, packet: Packet) -> Truth:
     """The connection's protocol; that of an ICMP error's connection is not known."""
     if packet.protocol is None or RELATED in packet.ct_state:
         return None
@@ -89,7 +89,7 @@ def protocol(match: spec.CtProtocol, packet: Packet) -> Truth:
 
 
 @_of_connection
-def address(match: spec.CtAddress, packet: Packet) -> Truth:
+def address(match: matches.CtAddress, packet: Packet) -> Truth:
     """An address of one direction of the connection."""
     ends = ends_of(packet, match.direction)
     own = ends.src if match.side == "src" else ends.dst
@@ -99,14 +99,14 @@ def address(match: spec.CtAddress, packet: Packet) -> Truth:
 
 
 @_of_connection
-def ports(match: spec.CtPorts, packet: Packet) -> Truth:
+def ports(match: matches.CtPorts, packet: Packet) -> Truth:
     """A port of one direction of the connection."""
     ends = ends_of(packet, match.direction)
     own = ends.sport if match.side == "src" else ends.dport
     return None if own is None else in_any(own, match.ranges)
 
 
-def ends_of(packet: Packet, direction: spec.Direction) -> Ends:
+def ends_of(packet: Packet, direction: values.Direction) -> Ends:
     """Both ends of a direction of the packet's connection, as far as they follow.
 
     The packet itself tells them where it is known that nothing was rewritten.

@@ -14,7 +14,7 @@ from typing import Literal, TypeAlias, cast
 
 from calitop.formats import iptables_values as read
 from calitop.model.node import IpSet
-from calitop.model.spec import Address, NamePattern
+from calitop.model.values import Address, NamePattern
 from calitop.path.packet import ICMP, ICMPV6, NO_DEVICE, WITH_PORTS, Packet
 from calitop.path.set_words import Key, NotUnderstoodError, member_of
 

@@ -9,8 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import TypeVar, cast
 
-from calitop.model import spec
-from calitop.model.spec import Match, NamePattern, RuleSpec, in_any
+from calitop.model import matches
+from calitop.model.matches import Match
+from calitop.model.spec import RuleSpec
+from calitop.model.values import NamePattern, in_any
 from calitop.path import ct_matches, rp_match
 from calitop.path.address_types import address_type
 from calitop.path.packet import ICMP, ICMPV6, NO_DEVICE, TCP, WITH_PORTS, Packet
@@ -43,10 +45,10 @@ def rule_holds(rule: RuleSpec, packet: Packet, world: World) -> Truth:
 def conditions(rule: RuleSpec, packet: Packet, world: World) -> Iterator[tuple[Match, Truth]]:
     """Each condition of a rule in order, with whether it holds."""
     is_iptables = bool(rule.head)
-    asks_state = any(isinstance(match, spec.CtState) for match in rule.matches)
+    asks_state = any(isinstance(match, matches.CtState) for match in rule.matches)
     for match in rule.matches:
         truth = holds(match, packet, world)
-        if isinstance(match, spec.InSet) and not is_iptables:
+        if isinstance(match, matches.InSet) and not is_iptables:
             truth = None  # a set of the nft table itself, not an ipset
         elif truth is False and isinstance(match, _BESIDE_STATE) and asks_state and not packet.is_tracked:
             truth = None  # one `-m conntrack` may hold both; then the state alone decides
@@ -54,18 +56,18 @@ def conditions(rule: RuleSpec, packet: Packet, world: World) -> Iterator[tuple[M
 
 
 _BESIDE_STATE = (
-    spec.CtStatus,
-    spec.CtDirection,
-    spec.CtProtocol,
-    spec.CtAddress,
-    spec.CtPorts,
+    matches.CtStatus,
+    matches.CtDirection,
+    matches.CtProtocol,
+    matches.CtAddress,
+    matches.CtPorts,
 )
 
 
 # -- addresses, devices, marks
 
 
-def _ip_address(match: spec.IpAddress, packet: Packet, world: World) -> Truth:
+def _ip_address(match: matches.IpAddress, packet: Packet, world: World) -> Truth:
     """Addresses of the other family never fit, negated or not; `meta nfproto != ipv4` is the whole of one."""
     version = _VERSIONS[packet.family]
     if all(network.version != version for network in match.networks):
@@ -79,14 +81,14 @@ def _ip_address(match: spec.IpAddress, packet: Packet, world: World) -> Truth:
     return inside != match.negated
 
 
-def _address_range(match: spec.AddressRange, packet: Packet, world: World) -> Truth:
+def _address_range(match: matches.AddressRange, packet: Packet, world: World) -> Truth:
     own = packet.src if match.side == "src" else packet.dst
     if match.first.version != _VERSIONS[packet.family]:
         return False
     return None if own is None else int(match.first) <= int(own) <= int(match.last)
 
 
-def _interface(match: spec.Interface, packet: Packet, world: World) -> Truth:
+def _interface(match: matches.Interface, packet: Packet, world: World) -> Truth:
     return _device(packet.iif if match.way == "in" else packet.oif, match.names)
 
 
@@ -97,7 +99,7 @@ def _device(own: str | None, names: tuple[NamePattern, ...]) -> Truth:
     return any(name.fits(own) for name in names)
 
 
-def _physdev(match: spec.Physdev, packet: Packet, world: World) -> Truth:
+def _physdev(match: matches.Physdev, packet: Packet, world: World) -> Truth:
     """A bridge port: a packet that did not come in by a bridge has none."""
     if packet.iif is None:
         return None
@@ -106,14 +108,14 @@ def _physdev(match: spec.Physdev, packet: Packet, world: World) -> Truth:
     return None
 
 
-def _mark(match: spec.Mark, packet: Packet, world: World) -> Truth:
+def _mark(match: matches.Mark, packet: Packet, world: World) -> Truth:
     if match.of == "connection":
         return ct_matches.mark(match, packet)
     found = packet.mark.test(match.value, match.mask)
     return negation(found) if match.negated else found
 
 
-def _mac(match: spec.Mac, packet: Packet, world: World) -> Truth:
+def _mac(match: matches.Mac, packet: Packet, world: World) -> Truth:
     """A packet that this node sends has no frame yet, and then the match fails, negated or not."""
     if packet.iif == NO_DEVICE:
         return False
@@ -125,17 +127,17 @@ def _mac(match: spec.Mac, packet: Packet, world: World) -> Truth:
 # -- the packet's headers
 
 
-def _protocol(match: spec.Protocol, packet: Packet, world: World) -> Truth:
+def _protocol(match: matches.Protocol, packet: Packet, world: World) -> Truth:
     if 0 in match.numbers:
         return True
     return None if packet.protocol is None else packet.protocol in match.numbers
 
 
-def _fragment(match: spec.Fragment, packet: Packet, world: World) -> Truth:
+def _fragment(match: matches.Fragment, packet: Packet, world: World) -> Truth:
     return packet.fragment
 
 
-def _ports(match: spec.Ports, packet: Packet, world: World) -> Truth:
+def _ports(match: matches.Ports, packet: Packet, world: World) -> Truth:
     """Ports are in the first fragment only; the match fails for the others, negated or not."""
     if packet.fragment or (packet.protocol is not None and packet.protocol not in WITH_PORTS):
         return False
@@ -144,14 +146,14 @@ def _ports(match: spec.Ports, packet: Packet, world: World) -> Truth:
     return every((negation(packet.fragment), negation(found) if match.negated else found))
 
 
-def _tcp_flags(match: spec.TcpFlags, packet: Packet, world: World) -> Truth:
+def _tcp_flags(match: matches.TcpFlags, packet: Packet, world: World) -> Truth:
     if packet.fragment or (packet.protocol is not None and packet.protocol != TCP):
         return False
     found = packet.tcp_flags.test(match.flags, match.mask)
     return every((negation(packet.fragment), negation(found) if match.negated else found))
 
 
-def _icmp(match: spec.Icmp, packet: Packet, world: World) -> Truth:
+def _icmp(match: matches.Icmp, packet: Packet, world: World) -> Truth:
     wanted = ICMP if match.version == 4 else ICMPV6
     if packet.fragment or (packet.protocol is not None and packet.protocol != wanted):
         return False
@@ -166,26 +168,26 @@ def _equal(own: int | None, wanted: int) -> Truth:
     return None if own is None else own == wanted
 
 
-def _length(match: spec.Length, packet: Packet, world: World) -> Truth:
+def _length(match: matches.Length, packet: Packet, world: World) -> Truth:
     return None if packet.length is None else packet.length in match.bytes
 
 
-def _ttl(match: spec.Ttl, packet: Packet, world: World) -> Truth:
+def _ttl(match: matches.Ttl, packet: Packet, world: World) -> Truth:
     return None if packet.ttl is None else packet.ttl in match.values
 
 
-def _dscp(match: spec.Dscp, packet: Packet, world: World) -> Truth:
+def _dscp(match: matches.Dscp, packet: Packet, world: World) -> Truth:
     return None if packet.tos is None else packet.tos >> 2 == match.value
 
 
-def _tos(match: spec.Tos, packet: Packet, world: World) -> Truth:
+def _tos(match: matches.Tos, packet: Packet, world: World) -> Truth:
     return None if packet.tos is None else packet.tos & match.mask == match.value
 
 
 # -- what asks the node
 
 
-def _in_set(match: spec.InSet, packet: Packet, world: World) -> Truth:
+def _in_set(match: matches.InSet, packet: Packet, world: World) -> Truth:
     """Membership; a set that is missing or whose members were not read leaves it open."""
     members = world.members(match.name)
     found = members.match(packet, match.directions) if members is not None and match.directions else None
@@ -195,7 +197,7 @@ def _in_set(match: spec.InSet, packet: Packet, world: World) -> Truth:
     return None if truth and match.options else truth
 
 
-def _addr_type(match: spec.AddrType, packet: Packet, world: World) -> Truth:
+def _addr_type(match: matches.AddrType, packet: Packet, world: World) -> Truth:
     """Kinds of the packet's addresses; with a limit only those of its device count."""
     dev = packet.iif if match.limit == "in" else packet.oif
     if match.limit is not None and dev is None:
@@ -215,7 +217,7 @@ def _of_types(found: str | None, types: frozenset[str], negated: bool, packet: P
     return None if found is None else (found in types) != negated
 
 
-def _owner(match: spec.Owner, packet: Packet, world: World) -> Truth:
+def _owner(match: matches.Owner, packet: Packet, world: World) -> Truth:
     """The sending socket's owner; what this node only forwards has none."""
     if packet.has_socket is False:
         return False
@@ -240,36 +242,36 @@ def _table(*entries: tuple[type[M], Evaluate[M]]) -> dict[type[Match], Evaluate[
 
 
 _POSITIVE: dict[type[Match], Evaluate[Match]] = {
-    **_table((spec.AddressRange, _address_range)),
-    **_table((spec.Interface, _interface)),
-    **_table((spec.Physdev, _physdev)),
-    **_table((spec.Protocol, _protocol)),
-    **_table((spec.Fragment, _fragment)),
-    **_table((spec.Length, _length)),
-    **_table((spec.Ttl, _ttl)),
-    **_table((spec.Dscp, _dscp)),
-    **_table((spec.Tos, _tos)),
-    **_table((spec.Owner, _owner)),
+    **_table((matches.AddressRange, _address_range)),
+    **_table((matches.Interface, _interface)),
+    **_table((matches.Physdev, _physdev)),
+    **_table((matches.Protocol, _protocol)),
+    **_table((matches.Fragment, _fragment)),
+    **_table((matches.Length, _length)),
+    **_table((matches.Ttl, _ttl)),
+    **_table((matches.Dscp, _dscp)),
+    **_table((matches.Tos, _tos)),
+    **_table((matches.Owner, _owner)),
 }
 """Conditions without their negation."""
 
 _EXACT: dict[type[Match], Evaluate[Match]] = {
-    **_table((spec.Always, _always)),
-    **_table((spec.Comment, _always)),
-    **_table((spec.IpAddress, _ip_address)),
-    **_table((spec.Mark, _mark)),
-    **_table((spec.Mac, _mac)),
-    **_table((spec.Ports, _ports)),
-    **_table((spec.TcpFlags, _tcp_flags)),
-    **_table((spec.Icmp, _icmp)),
-    **_table((spec.InSet, _in_set)),
-    **_table((spec.AddrType, _addr_type)),
-    **_table((spec.RpFilter, rp_match.rpfilter)),
-    **_table((spec.CtState, _ct(ct_matches.state))),
-    **_table((spec.CtStatus, _ct(ct_matches.status))),
-    **_table((spec.CtDirection, _ct(ct_matches.direction))),
-    **_table((spec.CtProtocol, _ct(ct_matches.protocol))),
-    **_table((spec.CtAddress, _ct(ct_matches.address))),
-    **_table((spec.CtPorts, _ct(ct_matches.ports))),
+    **_table((matches.Always, _always)),
+    **_table((matches.Comment, _always)),
+    **_table((matches.IpAddress, _ip_address)),
+    **_table((matches.Mark, _mark)),
+    **_table((matches.Mac, _mac)),
+    **_table((matches.Ports, _ports)),
+    **_table((matches.TcpFlags, _tcp_flags)),
+    **_table((matches.Icmp, _icmp)),
+    **_table((matches.InSet, _in_set)),
+    **_table((matches.AddrType, _addr_type)),
+    **_table((matches.RpFilter, rp_match.rpfilter)),
+    **_table((matches.CtState, _ct(ct_matches.state))),
+    **_table((matches.CtStatus, _ct(ct_matches.status))),
+    **_table((matches.CtDirection, _ct(ct_matches.direction))),
+    **_table((matches.CtProtocol, _ct(ct_matches.protocol))),
+    **_table((matches.CtAddress, _ct(ct_matches.address))),
+    **_table((matches.CtPorts, _ct(ct_matches.ports))),
 }
 """Conditions that see to their negation themselves, since some fail either way."""

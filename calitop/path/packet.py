@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from calitop.model.network import IpFamily
-from calitop.model.spec import Address, Direction
+from calitop.model.values import Address, Direction
 from calitop.path.bits import UNKNOWN, Bits
 
 NO_DEVICE = ""

@@ -15,7 +15,7 @@ from ipaddress import ip_network
 
 from calitop.formats import iptables_values as read
 from calitop.model.network import IpFamily, IpRule, NextHop, Route
-from calitop.model.spec import Address
+from calitop.model.values import Address
 from calitop.path.bits import FULL, NO_MARK, Bits
 from calitop.path.fib import WIDTH, Fib, tos_of
 from calitop.path.packet import NO_DEVICE

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from ipaddress import IPv4Address
 
 from calitop.model.network import IpFamily
-from calitop.model.spec import Address
+from calitop.model.values import Address
 from calitop.path import rp_filter
 from calitop.path.address_types import is_local
 from calitop.path.bits import NO_MARK, Bits

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
-from calitop.model.spec import Address
+from calitop.model.values import Address
 from calitop.path.address_types import address_type
 from calitop.path.bits import NO_MARK, Bits
 from calitop.path.packet import Packet

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from calitop.model import spec
+from calitop.model import matches, values
 from calitop.path.bits import NO_MARK
 from calitop.path.packet import NO_DEVICE, Packet
 from calitop.path.policy import UNKNOWN_WAY, Query, Way, fib_ways
@@ -17,13 +17,13 @@ from calitop.path.three import Truth, agreed, negation
 from calitop.path.world import World
 
 
-def rpfilter(match: spec.RpFilter, packet: Packet, world: World) -> Truth:
+def rpfilter(match: matches.RpFilter, packet: Packet, world: World) -> Truth:
     """Whether the source is reached by the packet's input device."""
     found = _passes(match, packet, world)
     return negation(found) if match.negated else found
 
 
-def _passes(match: spec.RpFilter, packet: Packet, world: World) -> Truth:
+def _passes(match: matches.RpFilter, packet: Packet, world: World) -> Truth:
     if packet.iif is None or packet.src is None or packet.iif == NO_DEVICE:
         return None
     if world.is_loopback(packet.iif):
@@ -43,12 +43,12 @@ def _passes(match: spec.RpFilter, packet: Packet, world: World) -> Truth:
     return agreed(_accepts(match, way, packet.iif) for way in fib_ways(world, query))
 
 
-def _answering(packet: Packet) -> spec.Address | None:
+def _answering(packet: Packet) -> values.Address | None:
     """The source of an answer: the packet's destination where that is one host's."""
     return None if packet.dst is None or packet.dst.is_multicast else packet.dst
 
 
-def _accepts(match: spec.RpFilter, way: Way, dev: str) -> Truth:
+def _accepts(match: matches.RpFilter, way: Way, dev: str) -> Truth:
     if way.type == UNKNOWN_WAY:
         return None
     if way.type != "unicast" and not (way.type == "local" and match.accept_local):

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from ipaddress import ip_address, summarize_address_range
 
 from calitop.formats import iptables_values as read
-from calitop.model.spec import NamePattern
+from calitop.model.values import NamePattern
 
 Key = tuple[int, int] | int | str | NamePattern
 

@@ -13,7 +13,7 @@ from typing import TypeAlias
 
 from calitop.model.network import IpFamily, IpRule, Link, Route
 from calitop.model.node import IpSet, NodeState
-from calitop.model.spec import Address
+from calitop.model.values import Address
 from calitop.path.fib import TABLE_NAMES, Fib
 from calitop.path.ipsets import Members
 from calitop.path.three import Truth

@@ -15,7 +15,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from ipaddress import ip_address
 
-from calitop.model.spec import Address
+from calitop.model.values import Address
 from calitop.probe.pace import Pace
 from calitop.probe.records import Sending
 

@@ -14,7 +14,7 @@ import time
 from dataclasses import dataclass, field
 from ipaddress import ip_address
 
-from calitop.model.spec import Address
+from calitop.model.values import Address
 from calitop.probe.pace import Pace
 from calitop.probe.records import DATA_BYTES, Sending
 

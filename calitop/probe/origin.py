@@ -17,7 +17,7 @@ from calitop.cni.pods import pod_name
 from calitop.errors import NeedPrivilege, SourceUnavailable, UsageError
 from calitop.model.network import Link
 from calitop.model.node import Pod
-from calitop.model.spec import Address
+from calitop.model.values import Address
 from calitop.probe.namespaces import Spaces, spaces_by_id
 from calitop.probe.node import ProbedNode
 from calitop.probe.records import Origin

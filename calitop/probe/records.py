@@ -9,7 +9,7 @@ from typing import Literal
 from calitop.errors import CalitopError
 from calitop.hits.moved import Moved
 from calitop.model.network import LinkCounters
-from calitop.model.spec import Address
+from calitop.model.values import Address
 from calitop.verdict.answer import Answer
 
 Protocol = Literal["icmp", "tcp", "udp"]

@@ -12,7 +12,7 @@ import struct
 from collections.abc import Iterator
 from ipaddress import ip_address
 
-from calitop.model.spec import Address
+from calitop.model.values import Address
 
 _RTM_GETADDR, _RTM_GETNSID = 22, 90
 _NLM_F_REQUEST, _NLM_F_DUMP = 0x1, 0x300

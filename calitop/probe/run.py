@@ -18,7 +18,7 @@ from calitop.hits.ends import End
 from calitop.hits.flow import flow_between
 from calitop.hits.flow_test import with_flow
 from calitop.model.node import NodeState
-from calitop.model.spec import Address
+from calitop.model.values import Address
 from calitop.probe.background import hits_without, measure, remark
 from calitop.probe.connect import DATAGRAM, SYN_PATIENCE_S, connect_tcp, send_datagrams
 from calitop.probe.echo import send_echoes

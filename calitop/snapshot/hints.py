@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 import shlex
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
@@ -19,6 +20,7 @@ _FILTERS = re.compile(r"[efz]?grep|rg|ag|g?awk|sed|head|tail|cut|uniq|tr")
 """Programs that leave lines or words out."""
 _IP_OBJECTS = ("link", "address", "route", "rule", "neighbour", "neighbor")
 _IP_VALUED = frozenset({"-n", "-netns", "-f", "-family", "-rc", "-rcvbuf", "-l", "-loops", "-b", "-batch"})
+_IP_FAMILIES: Mapping[str, Family] = {"inet6": "ipv6", "inet": "ipv4"}
 _RUNNERS = ("sudo", "doas", "time", "watch", "nice", "env", "timeout", "command", "chroot", "nsenter")
 
 
@@ -209,7 +211,7 @@ def _hint_of_ip(words: list[str]) -> Hint:
             family = "ipv6" if option == "-6" else "ipv4"
         if option in _IP_VALUED and rest:
             value = rest.pop(0)
-            family = {"inet6": "ipv6", "inet": "ipv4"}.get(value, family)  # type: ignore[assignment]
+            family = _IP_FAMILIES.get(value, family)
     if not rest:
         return Hint(family=family)
     topic = _ip_topic(rest[0])

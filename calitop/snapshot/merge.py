@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from calitop.formats.fragment import Fragment
 from calitop.model.network import IpRule, Link, LinkCounters, Neighbour, Route
@@ -135,14 +135,14 @@ _Record = TypeVar("_Record", Link, LinkCounters, Pod, BpfAttachment)
 
 def _filled(known: _Record, other: _Record) -> _Record:
     """The known record with its open fields taken from another one of the same thing."""
-    changes: dict[str, object] = {}
+    changes: dict[str, Any] = {}
     for field in fields(known):
         mine, theirs = getattr(known, field.name), getattr(other, field.name)
         if isinstance(mine, LinkCounters):
             changes[field.name] = _filled(mine, theirs)
         elif mine is None or mine == ():
             changes[field.name] = theirs
-    return replace(known, **changes)  # type: ignore[arg-type]
+    return replace(known, **changes)
 
 
 def _merge_sets(told: Sequence[tuple[IpSet, ...]]) -> tuple[IpSet, ...]:

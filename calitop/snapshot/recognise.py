@@ -5,7 +5,7 @@ Nothing is ever run, and no input raises: what no format understands is a proble
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from calitop.formats.catalogue import Format, formats, formats_about
@@ -98,27 +98,26 @@ def _empty(hint: Hint, lines: int) -> Reading:
     return Reading(kinds[0].KIND, fragment, lines, hint)
 
 
-_FIELD_OF_TOPIC = {
-    "iptables": "rulesets",
-    "nft": "rulesets",
-    "link": "links",
-    "route": "routes",
-    "route-n": "routes",
-    "rule": "ip_rules",
-    "neigh": "neighbours",
-    "ipset": "sets",
-    "conntrack": "conntrack",
-    "tc": "bpf",
-    "bpftool": "bpf",
-    "cni": "cni_configs",
-    "pods": "pods",
+_NOTHING: Mapping[str, Fragment] = {
+    "iptables": Fragment(rulesets=()),
+    "nft": Fragment(rulesets=()),
+    "link": Fragment(links=()),
+    "route": Fragment(routes=()),
+    "route-n": Fragment(routes=()),
+    "rule": Fragment(ip_rules=()),
+    "neigh": Fragment(neighbours=()),
+    "ipset": Fragment(sets=()),
+    "conntrack": Fragment(conntrack=()),
+    "tc": Fragment(bpf=()),
+    "bpftool": Fragment(bpf=()),
+    "cni": Fragment(cni_configs=()),
+    "pods": Fragment(pods=()),
 }
 
 
 def nothing_of(topic: str | None) -> Fragment:
     """The statement that there are none of a kind."""
-    field = _FIELD_OF_TOPIC.get(topic or "")
-    return Fragment(**{field: ()}) if field else Fragment()  # type: ignore[arg-type]
+    return _NOTHING.get(topic or "", Fragment())
 
 
 # -- markdown ---------------------------------------------------------------------------

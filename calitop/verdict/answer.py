@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from calitop.hits.flow import Flow, flow_between, traced_flow
 from calitop.hits.flow_test import with_flow
 from calitop.hits.moved import NodeHits
-from calitop.model.spec import Address
+from calitop.model.values import Address
 from calitop.verdict.decide import decide
 from calitop.verdict.records import Verdict
 

@@ -14,8 +14,9 @@ from calitop.counters.counts import Delta
 from calitop.formats.spec import spec
 from calitop.hits.moved import NodeHits
 from calitop.hits.targets import ENDING, LOSING, PASSING, loses
+from calitop.model.matches import Always, Comment
 from calitop.model.rules import Chain, ChainKey, Family, Rule
-from calitop.model.spec import Always, Comment, RuleSpec
+from calitop.model.spec import RuleSpec
 from calitop.outline.order import base_chains
 
 CONNTRACK_PRIORITY = -200

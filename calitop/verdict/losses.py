@@ -10,7 +10,7 @@ from calitop.hits.ends import best_route
 from calitop.hits.flow import Flow
 from calitop.hits.moved import NodeHits
 from calitop.model.rules import Family
-from calitop.model.spec import Address
+from calitop.model.values import Address
 from calitop.verdict import reverse_path
 from calitop.verdict.gauges import Gauges, Losing
 from calitop.verdict.marks import endpoint_mark_words

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 from calitop.formats.spec import spec
 from calitop.hits.moved import NodeHits
+from calitop.model.matches import Mark
 from calitop.model.rules import ChainKey
-from calitop.model.spec import Mark
 
 _ENDPOINT_CHAINS = ("cali-from-endpoint-mark", "cali-forward-endpoint-mark")
 IDENTITY_BITS = 0xFFFF0000

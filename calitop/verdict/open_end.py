@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from calitop.hits.ends import best_route
 from calitop.hits.flow import Flow
 from calitop.hits.moved import NodeHits
-from calitop.model.spec import Address
+from calitop.model.values import Address
 from calitop.verdict.collecting import collect_on
 from calitop.verdict.records import Candidate, Where
 from calitop.verdict.words import packets_words

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from calitop.hits.ends import End, is_underlay, is_workload
 from calitop.hits.flow import Flow
 from calitop.hits.moved import NodeHits
-from calitop.model.spec import Address
+from calitop.model.values import Address
 from calitop.path.packet import NO_DEVICE, Packet
 from calitop.path.rp_filter import RpAnswer, check, mode
 from calitop.path.three import Truth, some

@@ -10,7 +10,7 @@ import pytest
 from calitop.formats.iptables_print import print_save
 from calitop.formats.iptables_save import parse
 from calitop.formats.spec import spec
-from calitop.model.spec import Unknown
+from calitop.model.matches import Unknown
 from tests.formats.iptables_rules import SHARED, all_rules, only
 
 CASES = sorted(path.parent for path in (SHARED / "captures").glob("*/result.json"))

@@ -7,8 +7,8 @@ import pytest
 from calitop.formats.iptables_print import rule_line
 from calitop.formats.iptables_save import looks_like, parse
 from calitop.formats.spec import comments, spec
+from calitop.model.matches import AddrType, Comment, IpAddress, Owner
 from calitop.model.rules import Ruleset
-from calitop.model.spec import AddrType, Comment, IpAddress, Owner
 from tests.formats.iptables_rules import CORPUS, all_rules, chain, corpus, needs_corpus, table
 
 pytestmark = needs_corpus

@@ -10,12 +10,15 @@ from hypothesis import strategies as st
 
 from calitop.formats.nft_spec import nft_spec
 from calitop.formats.nft_words import BEGINNINGS, unquoted, words
-from calitop.model import spec
-from calitop.model.spec import Match, NamePattern, NatRange, Range, RuleSpec, SetMark
+from calitop.model import matches, targets, values
+from calitop.model.matches import Match
+from calitop.model.spec import RuleSpec
+from calitop.model.targets import NatRange, SetMark
+from calitop.model.values import NamePattern, Range
 from tests.formats.nft_texts import CALICO, text
 
 V4 = ip_network("0.0.0.0/0")
-TCP = spec.Protocol(numbers=(6,))
+TCP = matches.Protocol(numbers=(6,))
 
 
 def meaning(text: str) -> list[Match]:
@@ -31,7 +34,7 @@ def without_words(match: Match) -> Match:
 
 
 def all_words_are_shared_out(read: RuleSpec) -> None:
-    parts: list[Match | spec.Target] = [*read.matches, *read.targets]
+    parts: list[Match | targets.Target] = [*read.matches, *read.targets]
     assert sorted(at for part in parts for at in part.at) == list(range(len(read.words)))
     for part in parts:
         assert part.words == tuple(read.words[at] for at in part.at)
@@ -40,66 +43,66 @@ def all_words_are_shared_out(read: RuleSpec) -> None:
 @pytest.mark.parametrize(
     ("condition", "expected"),
     [
-        ('iifname "cali*"', [spec.Interface(way="in", names=(NamePattern("cali", True),))]),
+        ('iifname "cali*"', [matches.Interface(way="in", names=(NamePattern("cali", True),))]),
         (
             'oifname != { "a", "b" }',
-            [spec.Interface(way="out", names=(NamePattern("a"), NamePattern("b")), negated=True)],
+            [matches.Interface(way="out", names=(NamePattern("a"), NamePattern("b")), negated=True)],
         ),
-        ("ip saddr 10.0.0.0/8", [spec.IpAddress(side="src", networks=(ip_network("10.0.0.0/8"),))]),
+        ("ip saddr 10.0.0.0/8", [matches.IpAddress(side="src", networks=(ip_network("10.0.0.0/8"),))]),
         (
             "ip6 daddr != { fe80::/10, ::1 }",
             [
-                spec.IpAddress(
+                matches.IpAddress(
                     side="dst", networks=(ip_network("fe80::/10"), ip_network("::1/128")), negated=True
                 )
             ],
         ),
         (
             "ip saddr 10.0.0.1-10.0.0.2",
-            [spec.IpAddress(side="src", networks=(ip_network("10.0.0.1/32"), ip_network("10.0.0.2/32")))],
+            [matches.IpAddress(side="src", networks=(ip_network("10.0.0.1/32"), ip_network("10.0.0.2/32")))],
         ),
-        ("ip saddr @all", [spec.InSet(name="all", directions=("src",))]),
-        ("ip daddr . tcp dport != @svc", [spec.InSet(name="svc", directions=(), negated=True)]),
-        ("meta l4proto { tcp, 17 }", [spec.Protocol(numbers=(6, 17))]),
-        ("ip protocol != ipencap", [spec.Protocol(numbers=(4,), negated=True)]),
-        ("tcp dport { 80, 90-99 }", [TCP, spec.Ports(side="dst", ranges=(Range(80, 80), Range(90, 99)))]),
-        ("tcp sport < 1024", [TCP, spec.Ports(side="src", ranges=(Range(0, 1023),))]),
-        ("tcp dport != 22", [TCP, spec.Ports(side="dst", ranges=(Range(22, 22),), negated=True)]),
-        ("th dport 53", [spec.Ports(side="dst", ranges=(Range(53, 53),))]),
-        ("meta mark 0x5", [spec.Mark(of="packet", value=5)]),
-        ("meta mark & 0xf0 != 0x20", [spec.Mark(of="packet", value=0x20, mask=0xF0, negated=True)]),
-        ("meta mark != 0x0/12", [spec.Mark(of="packet", value=0, mask=0xFFF00000, negated=True)]),
-        ("ct mark & 0x1 == 0x1", [spec.Mark(of="connection", value=1, mask=1)]),
-        ("ct state established,related", [spec.CtState(states=frozenset(("ESTABLISHED", "RELATED")))]),
-        ("ct state 0x2,0x4", [spec.CtState(states=frozenset(("ESTABLISHED", "RELATED")))]),
-        ("ct state != invalid", [spec.CtState(states=frozenset(("INVALID",)), negated=True)]),
-        ("ct status dnat", [spec.CtState(states=frozenset(("DNAT",)))]),
-        ("ct status assured", [spec.CtStatus(statuses=frozenset(("ASSURED",)))]),
-        ("ct direction reply", [spec.CtDirection(direction="reply")]),
+        ("ip saddr @all", [matches.InSet(name="all", directions=("src",))]),
+        ("ip daddr . tcp dport != @svc", [matches.InSet(name="svc", directions=(), negated=True)]),
+        ("meta l4proto { tcp, 17 }", [matches.Protocol(numbers=(6, 17))]),
+        ("ip protocol != ipencap", [matches.Protocol(numbers=(4,), negated=True)]),
+        ("tcp dport { 80, 90-99 }", [TCP, matches.Ports(side="dst", ranges=(Range(80, 80), Range(90, 99)))]),
+        ("tcp sport < 1024", [TCP, matches.Ports(side="src", ranges=(Range(0, 1023),))]),
+        ("tcp dport != 22", [TCP, matches.Ports(side="dst", ranges=(Range(22, 22),), negated=True)]),
+        ("th dport 53", [matches.Ports(side="dst", ranges=(Range(53, 53),))]),
+        ("meta mark 0x5", [matches.Mark(of="packet", value=5)]),
+        ("meta mark & 0xf0 != 0x20", [matches.Mark(of="packet", value=0x20, mask=0xF0, negated=True)]),
+        ("meta mark != 0x0/12", [matches.Mark(of="packet", value=0, mask=0xFFF00000, negated=True)]),
+        ("ct mark & 0x1 == 0x1", [matches.Mark(of="connection", value=1, mask=1)]),
+        ("ct state established,related", [matches.CtState(states=frozenset(("ESTABLISHED", "RELATED")))]),
+        ("ct state 0x2,0x4", [matches.CtState(states=frozenset(("ESTABLISHED", "RELATED")))]),
+        ("ct state != invalid", [matches.CtState(states=frozenset(("INVALID",)), negated=True)]),
+        ("ct status dnat", [matches.CtState(states=frozenset(("DNAT",)))]),
+        ("ct status assured", [matches.CtStatus(statuses=frozenset(("ASSURED",)))]),
+        ("ct direction reply", [matches.CtDirection(direction="reply")]),
         (
             "ct original ip saddr 1.2.3.4",
-            [spec.CtAddress(direction="original", side="src", networks=(ip_network("1.2.3.4/32"),))],
+            [matches.CtAddress(direction="original", side="src", networks=(ip_network("1.2.3.4/32"),))],
         ),
-        ("ct reply proto-dst 80", [spec.CtPorts(direction="reply", side="dst", ranges=(Range(80, 80),))]),
-        ("icmp type echo-request", [spec.Protocol(numbers=(1,)), spec.Icmp(version=4, type=8)]),
-        ("icmpv6 type 135", [spec.Protocol(numbers=(58,)), spec.Icmp(version=6, type=135)]),
-        ("fib daddr type local", [spec.AddrType(dst=frozenset(("LOCAL",)))]),
-        ("fib saddr type != local", [spec.AddrType(src=frozenset(("LOCAL",)), src_negated=True)]),
-        ("fib saddr . iif oif missing", [spec.RpFilter(negated=True)]),
-        ("fib saddr . mark . iif oif 0", [spec.RpFilter(validmark=True, negated=True)]),
-        ("fib saddr oif exists", [spec.RpFilter(loose=True)]),
-        ("tcp flags syn / fin,syn,rst,ack", [TCP, spec.TcpFlags(mask=0x17, flags=2)]),
-        ("tcp flags & (fin | syn) == syn", [TCP, spec.TcpFlags(mask=3, flags=2)]),
-        ("meta nfproto ipv4", [spec.IpAddress(side="src", networks=(V4,))]),
-        ("limit rate 5/minute burst 7 packets", [spec.Limit(per_day=7200.0, burst=7)]),
-        ("limit rate over 1/second", [spec.Limit(per_day=86400.0, negated=True)]),
-        ("ip dscp af11", [spec.Dscp(value=10)]),
-        ("ip ttl 1-3", [spec.Ttl(values=Range(1, 3))]),
-        ("meta length > 1000", [spec.Length(bytes=Range(1001, 65535))]),
-        ("meta skuid 1000", [spec.Owner(of="uid", ids=Range(1000, 1000))]),
-        ("meta pkttype broadcast", [spec.PacketType(type="broadcast")]),
-        ("socket transparent 1", [spec.Socket(transparent=True)]),
-        ('counter comment "a; b"', [spec.Always(module="counter"), spec.Comment(text="a; b")]),
+        ("ct reply proto-dst 80", [matches.CtPorts(direction="reply", side="dst", ranges=(Range(80, 80),))]),
+        ("icmp type echo-request", [matches.Protocol(numbers=(1,)), matches.Icmp(version=4, type=8)]),
+        ("icmpv6 type 135", [matches.Protocol(numbers=(58,)), matches.Icmp(version=6, type=135)]),
+        ("fib daddr type local", [matches.AddrType(dst=frozenset(("LOCAL",)))]),
+        ("fib saddr type != local", [matches.AddrType(src=frozenset(("LOCAL",)), src_negated=True)]),
+        ("fib saddr . iif oif missing", [matches.RpFilter(negated=True)]),
+        ("fib saddr . mark . iif oif 0", [matches.RpFilter(validmark=True, negated=True)]),
+        ("fib saddr oif exists", [matches.RpFilter(loose=True)]),
+        ("tcp flags syn / fin,syn,rst,ack", [TCP, matches.TcpFlags(mask=0x17, flags=2)]),
+        ("tcp flags & (fin | syn) == syn", [TCP, matches.TcpFlags(mask=3, flags=2)]),
+        ("meta nfproto ipv4", [matches.IpAddress(side="src", networks=(V4,))]),
+        ("limit rate 5/minute burst 7 packets", [matches.Limit(per_day=7200.0, burst=7)]),
+        ("limit rate over 1/second", [matches.Limit(per_day=86400.0, negated=True)]),
+        ("ip dscp af11", [matches.Dscp(value=10)]),
+        ("ip ttl 1-3", [matches.Ttl(values=Range(1, 3))]),
+        ("meta length > 1000", [matches.Length(bytes=Range(1001, 65535))]),
+        ("meta skuid 1000", [matches.Owner(of="uid", ids=Range(1000, 1000))]),
+        ("meta pkttype broadcast", [matches.PacketType(type="broadcast")]),
+        ("socket transparent 1", [matches.Socket(transparent=True)]),
+        ('counter comment "a; b"', [matches.Always(module="counter"), matches.Comment(text="a; b")]),
     ],
 )
 def test_common_conditions_are_typed(condition: str, expected: list[Match]) -> None:
@@ -147,33 +150,41 @@ def address_range(first: str, last: str | None = None, ports: Range | None = Non
         ("meta mark set meta mark ^ 0x4000", "MARK", SetMark("packet", 0x4000, 0)),
         ("meta mark set mark and 0xfffff xor 0x100000", "MARK", SetMark("packet", 0x100000, 0xFFF00000)),
         ("meta mark set (meta mark & 0xff) | 0x1", "MARK", SetMark("packet", 1, 0xFFFFFF01)),
-        ("meta mark set ct mark", "MARK", spec.CopyMark(restore=True)),
-        ("ct mark set meta mark & 0xff", "CONNMARK", spec.CopyMark(restore=False, packet_mask=0xFF)),
+        ("meta mark set ct mark", "MARK", targets.CopyMark(restore=True)),
+        ("ct mark set meta mark & 0xff", "CONNMARK", targets.CopyMark(restore=False, packet_mask=0xFF)),
         ("meta mark set jhash ip saddr mod 16 seed 0x1", "MARK", None),
         ("meta mark set tcp dport map { 22 : 0x1 }", "MARK", None),
-        ("masquerade", "MASQUERADE", spec.Nat("masquerade")),
-        ("masquerade fully-random", "MASQUERADE", spec.Nat("masquerade", flags=frozenset(("random-fully",)))),
+        ("masquerade", "MASQUERADE", targets.Nat("masquerade")),
+        (
+            "masquerade fully-random",
+            "MASQUERADE",
+            targets.Nat("masquerade", flags=frozenset(("random-fully",))),
+        ),
         (
             "dnat ip to 10.0.0.1:80",
             "DNAT",
-            spec.Nat("dnat", (address_range("10.0.0.1", ports=Range(80, 80)),)),
+            targets.Nat("dnat", (address_range("10.0.0.1", ports=Range(80, 80)),)),
         ),
-        ("dnat to [fe80::1]:80", "DNAT", spec.Nat("dnat", (address_range("fe80::1", ports=Range(80, 80)),))),
-        ("snat to 1.1.1.1-1.1.1.9", "SNAT", spec.Nat("snat", (address_range("1.1.1.1", "1.1.1.9"),))),
-        ("redirect to :8080", "REDIRECT", spec.Nat("redirect", (NatRange(ports=Range(8080, 8080)),))),
+        (
+            "dnat to [fe80::1]:80",
+            "DNAT",
+            targets.Nat("dnat", (address_range("fe80::1", ports=Range(80, 80)),)),
+        ),
+        ("snat to 1.1.1.1-1.1.1.9", "SNAT", targets.Nat("snat", (address_range("1.1.1.1", "1.1.1.9"),))),
+        ("redirect to :8080", "REDIRECT", targets.Nat("redirect", (NatRange(ports=Range(8080, 8080)),))),
         ("dnat to numgen random mod 2 map { 0 : 1.1.1.1, 1 : 2.2.2.2 }", "DNAT", None),
-        ("reject with icmp type admin-prohibited", "REJECT", spec.Reject("icmp-admin-prohibited")),
-        ("reject with tcp reset", "REJECT", spec.Reject("tcp-reset")),
-        ("reject", "REJECT", spec.Reject()),
-        ("notrack", "NOTRACK", spec.Track(notrack=True)),
-        ('log prefix "x " level info flags all', "LOG", spec.Log("x ", "info")),
-        ("queue flags bypass to 1-3", "QUEUE", spec.Queue(Range(1, 3), True)),
-        ("add @seen { ip saddr timeout 10s }", "SET", spec.ChangeSet("seen", ("src",), True)),
-        ("ip dscp set cs1", "DSCP", spec.SetField("dscp", 8)),
-        ("tcp option maxseg size set rt mtu", "TCPMSS", spec.SetField("mss")),
+        ("reject with icmp type admin-prohibited", "REJECT", targets.Reject("icmp-admin-prohibited")),
+        ("reject with tcp reset", "REJECT", targets.Reject("tcp-reset")),
+        ("reject", "REJECT", targets.Reject()),
+        ("notrack", "NOTRACK", targets.Track(notrack=True)),
+        ('log prefix "x " level info flags all', "LOG", targets.Log("x ", "info")),
+        ("queue flags bypass to 1-3", "QUEUE", targets.Queue(Range(1, 3), True)),
+        ("add @seen { ip saddr timeout 10s }", "SET", targets.ChangeSet("seen", ("src",), True)),
+        ("ip dscp set cs1", "DSCP", targets.SetField("dscp", 8)),
+        ("tcp option maxseg size set rt mtu", "TCPMSS", targets.SetField("mss")),
     ],
 )
-def test_targets_say_what_they_do(statement: str, name: str, action: spec.Action | None) -> None:
+def test_targets_say_what_they_do(statement: str, name: str, action: targets.Action | None) -> None:
     read = nft_spec(statement)
     assert [(one.name, one.action) for one in read.targets] == [(name, action)]
     assert read.matches == ()
@@ -195,7 +206,7 @@ def test_a_verdict_map_gives_its_key_and_elements() -> None:
         ("new", "goto web"),
     ]
     named = nft_spec("iifname vmap @dispatch")
-    assert named.targets[0].options[1] == spec.Option("map", ("@dispatch",))
+    assert named.targets[0].options[1] == values.Option("map", ("@dispatch",))
 
 
 def test_jump_and_goto_keep_their_verbs() -> None:
