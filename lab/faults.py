@@ -51,16 +51,23 @@ class Fault:
     replies: int = 0
     source: Pod = CILIUM2
     destination: Pod = CALICO1
-    kube: KubeProxy = "ipvs"
+    needs: KubeProxy | None = None
+    """The style of kube-proxy without which it does not show; None: it shows in both."""
     size: int = 56
     """Bytes of data in a ping."""
     whole: bool = False
     """Pings that may not be cut into fragments."""
 
-    def plans(self) -> dict[str, Plan]:
+    @property
+    def kube(self) -> KubeProxy:
+        """A style of kube-proxy in which it shows."""
+        return self.needs or "ipvs"
+
+    def plans(self, kube: KubeProxy | None = None) -> dict[str, Plan]:
         """The wanted state of both nodes."""
         return {
-            name: replace(plan, **self.changes.get(name, {})) for name, plan in healthy(self.kube).items()
+            name: replace(plan, **self.changes.get(name, {}))
+            for name, plan in healthy(kube or self.kube).items()
         }
 
 
@@ -146,6 +153,7 @@ FAULTS = (
         {node.name: {"identity_mark": True} for node in topology.NODES},
         (Proof("work2", "filter cali-from-endpoint-mark: Unknown interface"), Proof("work2", "tunl0 tx")),
         still=(SENT,),
+        needs="ipvs",
     ),
     Fault(
         "profile-denies",
@@ -214,7 +222,7 @@ FAULTS = (
         (Proof("work2", f"filter KUBE-FORWARD: {INVALID}"), Proof("work2", "conntrack.invalid")),
         source=CALICO1,
         destination=CILIUM2,
-        kube="iptables",
+        needs="iptables",
     ),
     Fault(
         "masquerade",
@@ -298,3 +306,8 @@ FAULTS = (
     ),
 )
 BY_NAME = {fault.name: fault for fault in FAULTS}
+
+
+def named(names: str | None) -> list[Fault]:
+    """The faults of names joined by `+`, as the lab's settings keep them."""
+    return [BY_NAME[name] for name in names.split("+")] if names else []

@@ -27,6 +27,7 @@ class Settings:
     backend: str = "nft"
     kube: KubeProxy = "ipvs"
     fault: str | None = None
+    """What is wrong: a name, or several joined by `+`."""
     home: KubeProxy = "ipvs"
     """The style to heal to; a fault may need the other one."""
     lasting: bool = False
@@ -105,39 +106,48 @@ class Lab:
             LabError: The lab is down, or the kernel refused something.
         """
         before = self.settings
-        if before is not None and (before.lasting or _ground(before) != _ground(settings)):
+        if before is not None and self._needs_building(before, settings):
             self.up(settings, plans)
             return
+        # A pod remembers the packet size of a path for ten minutes.
+        scripts({self.namespace(pod): "ip route flush cache\n" for pod in topology.PODS})
         for plan in plans.values():
-            self._load_node(settings.backend, plan)
+            self._load_node(settings, plan)
         lasting = any(plan.identity_mark or plan.other_backend or plan.rewriting for plan in plans.values())
         STATE_FOLDER.mkdir(parents=True, exist_ok=True)
         self._state.write_text(json.dumps(asdict(replace(settings, lasting=lasting))))
 
-    def _load_node(self, backend: str, plan: Plan) -> None:
+    def _needs_building(self, before: Settings, wanted: Settings) -> bool:
+        """Whether loading is not enough: for what only building changes, and a tunnel that has ended."""
+        grounds = [(each.backend, each.kube) for each in (before, wanted)]
+        nodes = [self.namespace(node.name) for node in topology.NODES]
+        return before.lasting or grounds[0] != grounds[1] or not all(map(_helpers, nodes))
+
+    def _load_node(self, settings: Settings, plan: Plan) -> None:
         name = self.namespace(plan.node.name)
-        settings = (
+        sysctls = (
             f"echo {value} > /proc/sys/{key.replace('.', '/')}" for key, value in network.sysctls(plan)
         )
-        inside(name, "sh", "-e", stdin="\n".join(settings))
+        inside(name, "sh", "-e", stdin="\n".join(sysctls))
         batch(network.addresses(plan), name)
         batch(network.routes(plan), name)
         inside(name, "ipset", "-exist", "restore", stdin=rules.sets_text(plan))
-        inside(name, f"iptables-{backend}-restore", stdin=rules.tables(plan).restore_text())
+        inside(name, f"iptables-{settings.backend}-restore", stdin=rules.tables(plan).restore_text())
         inside(name, "conntrack", "-F")
-        self._load_rare(backend, plan, name)
+        self._load_rare(settings, plan, name)
 
-    def _load_rare(self, backend: str, plan: Plan, name: str) -> None:
+    def _load_rare(self, settings: Settings, plan: Plan, name: str) -> None:
         """What few faults have, and no healthy node."""
         if plan.other_backend:
-            inside(name, f"iptables-{OTHER[backend]}-restore", stdin=rules.other_backend(plan))
+            inside(name, f"iptables-{OTHER[settings.backend]}-restore", stdin=rules.other_backend(plan))
         if plan.identity_mark:
             marks = [f"{pod.interface}={pod.identity}" for pod in plan.node.cilium_pods]
             inside(name, sys.executable, "-m", "lab.identity_mark", *marks)
         if plan.conntrack_full:
             conntrack.fill(name)
         if plan.rewriting:
-            self._start([(plan.node.name, ["lab.rewrite", backend, plan.node.name, plan.kube, name])])
+            words = ["lab.rewrite", settings.backend, plan.node.name, plan.kube, name, settings.fault or ""]
+            self._start([(plan.node.name, words)])
 
     def _start(self, helpers: list[tuple[str, list[str]]]) -> None:
         """Starts helper programs of the lab in nodes' namespaces, and waits until each is ready."""
@@ -179,11 +189,6 @@ class Lab:
             STATE_FOLDER.rmdir()
 
 
-def _ground(settings: Settings) -> tuple[str, str]:
-    """What a lab cannot change without being built anew."""
-    return settings.backend, settings.kube
-
-
 def require_root() -> None:
     """Refuses without root.
 
@@ -194,13 +199,25 @@ def require_root() -> None:
         raise LabError("the lab makes network namespaces: permission denied; run as root")
 
 
+def _helpers(namespace: str) -> list[int]:
+    """Process ids of what the lab has started in a namespace; what others run there is not among them."""
+    return [int(word) for word in run("ip", "netns", "pids", namespace).split() if _is_helper(int(word))]
+
+
+def _is_helper(pid: int) -> bool:
+    with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+        return b"-m\0lab." in Path("/proc", str(pid), "cmdline").read_bytes()
+    return False
+
+
 def _end_helpers(namespace: str) -> None:
     """Ends what the lab started in a namespace; what others run there is left alone."""
-    for word in run("ip", "netns", "pids", namespace).split():
-        with contextlib.suppress(ProcessLookupError, FileNotFoundError):
-            handle = os.pidfd_open(int(word))
+    for pid in _helpers(namespace):
+        with contextlib.suppress(ProcessLookupError):
+            handle = os.pidfd_open(pid)
             try:
-                if b"-m\0lab." in Path("/proc", word, "cmdline").read_bytes():
+                # Asked once more: by now the number may be another process's.
+                if _is_helper(pid):
                     signal.pidfd_send_signal(handle, signal.SIGKILL)
             finally:
                 os.close(handle)

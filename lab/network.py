@@ -140,13 +140,14 @@ def addresses(plan: Plan) -> list[str]:
 
 def routes(plan: Plan) -> list[str]:
     """ip commands that make the main routing table anew."""
-    wanted = {_destination(words): words for words in healthy_routes(plan.node)}
-    wanted.update({_destination(words): words for words in plan.routes})
+    wanted = {destination(words): words for words in healthy_routes(plan.node)}
+    wanted.update({destination(words): words for words in plan.routes})
     kept = [words for target, words in wanted.items() if target not in plan.missing_routes]
     return ["route flush table main", *(f"route add {words}" for words in kept)]
 
 
-def _destination(words: str) -> str:
+def destination(words: str) -> str:
+    """Where a route leads, from its words for `ip route`."""
     first, *rest = words.split()
     return rest[0] if first in ("blackhole", "unreachable", "prohibit") else first
 

@@ -1,6 +1,6 @@
 """Felix at work: endpoint and profile chains written anew, ten a second, their counters from zero.
 
-Run inside the node's namespace: `python -m lab.rewrite BACKEND NODE KUBE NAMESPACE`.
+Run inside the node's namespace: `python -m lab.rewrite BACKEND NODE KUBE NAMESPACE FAULTS`.
 """
 
 from __future__ import annotations
@@ -10,15 +10,17 @@ import subprocess
 import sys
 import time
 
-from lab import plan, rules
+from lab import rules, together
+from lab.faults import named
 from lab.helper import is_own
+from lab.plan import KubeProxy
 
 CHAINS_PER_S = 10
 
 
-def run(backend: str, node: str, kube: plan.KubeProxy, namespace: str) -> None:
+def run(backend: str, node: str, kube: KubeProxy, namespace: str, faults: str) -> None:
     """Rewrites chain after chain until the namespace loses its name, or refuses."""
-    texts = rules.rewritten(plan.healthy(kube)[node])
+    texts = rules.rewritten(together.plans(named(faults), kube)[node])
     print("ready", flush=True)
     for text in itertools.cycle(texts):
         if not is_own(namespace):
@@ -28,4 +30,5 @@ def run(backend: str, node: str, kube: plan.KubeProxy, namespace: str) -> None:
 
 
 if __name__ == "__main__":
-    run(sys.argv[1], sys.argv[2], "iptables" if sys.argv[3] == "iptables" else "ipvs", sys.argv[4])
+    backend, node, kube, namespace, faults = sys.argv[1:]
+    run(backend, node, "iptables" if kube == "iptables" else "ipvs", namespace, faults)

@@ -10,6 +10,7 @@ from lab.faults import Fault, Proof
 from lab.machine import Lab, Settings
 from lab.measure import Reading
 from lab.ping import Pinged, ping
+from lab.plan import KubeProxy, Plan
 
 
 @dataclass(frozen=True)
@@ -34,12 +35,17 @@ def run(lab: Lab, backend: str, pings: Callable[[], Pinged], both: bool = False)
     return Trial(pinged, {node: after[node].since(before[node]) for node in nodes})
 
 
-def of_fault(lab: Lab, backend: str, fault: Fault) -> Trial:
-    """Loads a fault and sends its pings."""
-    plans = fault.plans()
-    lab.load(Settings(backend, fault.kube, fault.name), plans)
-    both = any(plan.other_backend for plan in plans.values())
-    return run(lab, backend, lambda: pings_of(lab, fault), both)
+def of_fault(lab: Lab, backend: str, fault: Fault, home: KubeProxy = "ipvs") -> Trial:
+    """Loads a fault, in the style of kube-proxy called home where it shows there, and sends its pings."""
+    kube = fault.needs or home
+    plans = fault.plans(kube)
+    lab.load(Settings(backend, kube, fault.name, home), plans)
+    return run(lab, backend, lambda: pings_of(lab, fault), has_other_backend(plans))
+
+
+def has_other_backend(plans: Mapping[str, Plan]) -> bool:
+    """Whether a node has rules in both backends, so that both are to be read."""
+    return any(plan.other_backend for plan in plans.values())
 
 
 def pings_of(lab: Lab, fault: Fault, count: int = 5) -> Pinged:

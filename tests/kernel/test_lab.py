@@ -18,7 +18,8 @@ from calitop.cni.felix_hash import check_chain
 from lab import ping, topology, trial
 from lab.faults import CALICO1, CILIUM2
 from lab.machine import STATE_FOLDER, Lab, Settings
-from lab.shell import inside, run
+from lab.plan import healthy
+from lab.shell import PROJECT, inside, run
 
 pytestmark = pytest.mark.kernel
 
@@ -125,6 +126,34 @@ def test_leftovers_of_a_killed_lab_are_removed() -> None:
     broken.down()
     assert not [name for name in run("ip", "netns").split() if name.startswith(broken.name)]
     assert not [pid for pid in pids if is_helper(pid, broken)]
+    assert not list(STATE_FOLDER.glob(f"{broken.name}*"))
+
+
+def test_loading_replaces_a_tunnel_that_was_killed() -> None:
+    """Healing is one command, whatever has ended meanwhile."""
+    broken = Lab(NAME + "t")
+    broken.up(Settings())
+    try:
+        for pid in helpers(broken):
+            os.kill(pid, signal.SIGKILL)
+        assert ping.ping(broken, CILIUM2, CALICO1, 1).received == 0
+        broken.load(Settings(), healthy())
+        assert ping.ping(broken, CILIUM2, CALICO1, 1).received == 1
+    finally:
+        broken.down()
+
+
+def test_a_lab_killed_while_it_is_built_goes_down() -> None:
+    """What `up` had made until it was killed is removed by `down`, processes included."""
+    broken = Lab(NAME + "b")
+    words = [sys.executable, "-m", "lab", "--name", broken.name, "up"]
+    building = subprocess.Popen(words, cwd=PROJECT, stdout=subprocess.DEVNULL)
+    while not Path("/run/netns", broken.namespaces[-1]).exists():
+        assert building.poll() is None
+    building.kill()
+    building.wait()
+    broken.down()
+    assert not [name for name in run("ip", "netns").split() if name.startswith(broken.name)]
     assert not list(STATE_FOLDER.glob(f"{broken.name}*"))
 
 

@@ -1,27 +1,43 @@
-"""Every fault of the lab moves what it says it moves, in both backends."""
+"""Every fault of the lab moves what it says, in both backends and both styles of kube-proxy."""
 
 from __future__ import annotations
 
 import os
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 import pytest
 
-from lab import measure, trial
+from lab import measure, together, topology, trial
 from lab.faults import BY_NAME, FAULTS, PINGS, Fault
 from lab.machine import Lab, Settings
-from lab.plan import healthy
+from lab.plan import KubeProxy, healthy
+from lab.shell import inside
 
 pytestmark = pytest.mark.kernel
 
 
-@pytest.fixture(scope="module", params=["nft", "legacy"])
-def lab(request: pytest.FixtureRequest) -> Iterator[tuple[Lab, str]]:
-    """A running lab of this test run's own, and its backend."""
-    made = Lab(f"ct-f{os.getpid() % 100000}{request.param[0]}")
-    made.up(Settings(request.param))
-    yield made, request.param
+@dataclass(frozen=True)
+class Built:
+    """A running lab of this test run's own."""
+
+    machine: Lab
+    backend: str
+    kube: KubeProxy
+
+    def heal(self) -> None:
+        """Loads the healthy state."""
+        self.machine.load(Settings(self.backend, self.kube), healthy(self.kube))
+
+
+@pytest.fixture(scope="module", params=[("nft", "ipvs"), ("legacy", "iptables")], ids="-".join)
+def lab(request: pytest.FixtureRequest) -> Iterator[Built]:
+    """A lab in each backend and in each style of kube-proxy."""
+    backend, kube = request.param
+    made = Lab(f"ct-f{os.getpid() % 100000}{backend[0]}")
+    made.up(Settings(backend, kube), healthy(kube))
+    yield Built(made, backend, kube)
     made.down()
 
 
@@ -32,12 +48,11 @@ def kernel() -> tuple[int, int]:
 
 
 @pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.name)
-def test_fault_moves_what_it_says(lab: tuple[Lab, str], fault: Fault) -> None:
+def test_fault_moves_what_it_says(lab: Built, fault: Fault) -> None:
     """The replies, the counters that prove the fault and those that stay are as the fault states."""
-    machine, backend = lab
     if fault.name == "identity-mark" and kernel() < (6, 6):
         pytest.skip("no tcx before kernel 6.6")
-    measured = trial.of_fault(machine, backend, fault)
+    measured = trial.of_fault(lab.machine, lab.backend, fault, lab.kube)
     assert measured.pinged.received == fault.replies
     assert {proof.what: measured.packets(proof) for proof in fault.proofs} == {
         proof.what: proof.packets for proof in fault.proofs
@@ -47,22 +62,42 @@ def test_fault_moves_what_it_says(lab: tuple[Lab, str], fault: Fault) -> None:
     }
 
 
-def test_healing_leaves_nothing_of_any_fault(lab: tuple[Lab, str]) -> None:
+def test_healing_leaves_nothing_of_any_fault(lab: Built) -> None:
     """After every fault the healthy state is back whole."""
-    machine, backend = lab
-    machine.load(Settings(backend), healthy())
-    measured = trial.run(machine, backend, lambda: trial.pings_of(machine, FAULTS[0]))
+    lab.heal()
+    measured = trial.run(lab.machine, lab.backend, lambda: trial.pings_of(lab.machine, FAULTS[0]))
     assert measured.pinged.received == PINGS
 
 
-def test_rewriting_takes_the_counters_of_living_chains(lab: tuple[Lab, str]) -> None:
+def test_pods_forget_a_small_path(lab: Built) -> None:
+    """Loading the fault again measures the same: no pod still knows the packet size of the first time."""
+    for _ in range(2):
+        measured = trial.of_fault(lab.machine, lab.backend, BY_NAME["mtu"], lab.kube)
+        assert measured.moved["work2"].moved("Ip.FragFails") == 1
+    lab.heal()
+    cached = [inside(lab.machine.namespace(pod), "ip", "route", "show", "cache") for pod in topology.PODS]
+    assert "mtu" not in "".join(cached)
+
+
+def test_two_faults_at_once(lab: Built) -> None:
+    """Both are in place: the first takes the packets, and healed of it the second does."""
+    filtering, policy = BY_NAME["rpf-tunl0-1"], BY_NAME["policy-denies"]
+    dropped = policy.proofs[-1]
+    for faults, denied in (([filtering, policy], 0), ([policy], PINGS)):
+        lab.machine.load(Settings(lab.backend, lab.kube), together.plans(faults, lab.kube))
+        measured = trial.run(lab.machine, lab.backend, lambda: trial.pings_of(lab.machine, filtering))
+        assert measured.moved["work1"].moved("TcpExt.IPReversePathFilter") == PINGS - denied
+        assert measured.packets(dropped) == denied
+    lab.heal()
+
+
+def test_rewriting_takes_the_counters_of_living_chains(lab: Built) -> None:
     """While Felix rewrites, an endpoint chain that has counted is back at zero a round later."""
-    machine, backend = lab
     fault = BY_NAME["rewriting"]
-    trial.of_fault(machine, backend, fault)
+    trial.of_fault(lab.machine, lab.backend, fault, lab.kube)
     chain = f"filter cali-fw-{fault.destination.interface}: RELATED,ESTABLISHED"
     deadline = time.monotonic() + 20
-    while measure.read(machine, "work1", backend).moved(chain) and time.monotonic() < deadline:
+    while measure.read(lab.machine, "work1", lab.backend).moved(chain) and time.monotonic() < deadline:
         time.sleep(0.1)
-    assert measure.read(machine, "work1", backend).moved(chain) == 0
-    machine.load(Settings(backend), healthy())
+    assert measure.read(lab.machine, "work1", lab.backend).moved(chain) == 0
+    lab.heal()
