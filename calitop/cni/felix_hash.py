@@ -37,8 +37,8 @@ class HashCheck:
 
     state: HashState
     """match: as Felix wrote it, and so is everything before it; differs: this rule or one before
-    it was changed, removed or added; foreign: no hash, so not Felix's; unknown: behind a rule
-    that differs, or in words whose written form is not certain."""
+    it was changed, removed (or left out of the text, as by a grep) or added; foreign: no hash, so
+    not Felix's; unknown: behind a rule that differs, or in words whose written form is not certain."""
     written: str | None = None
     """The form that gave the hash, where it matched."""
 
@@ -228,15 +228,17 @@ class _UncertainError(Exception):
 
 
 _PROTOCOLS = {
-    "icmp": "1",
-    "ipencap": "4",
-    "ipv4": "4",
-    "tcp": "6",
-    "udp": "17",
-    "ipv6-icmp": "58",
-    "sctp": "132",
-    "udplite": "136",
+    "icmp": ("1",),
+    "ipencap": ("4", "ipip"),
+    "ipv4": ("4", "ipip"),
+    "tcp": ("6",),
+    "udp": ("17",),
+    "ipv6-icmp": ("58", "icmpv6"),
+    "icmpv6": ("58",),
+    "sctp": ("132",),
+    "udplite": ("136",),
 }
+"""What else Felix may have written for a protocol that `iptables-save` prints by this name."""
 _RESPELLED = {"--dports": "--destination-ports", "--sports": "--source-ports"}
 _INTERFACES = {"-i": "--in-interface", "-o": "--out-interface"}
 _NETWORKS = {"-s": "--source", "-d": "--destination"}
@@ -272,10 +274,7 @@ class _Form:
             self.target = _written_target(word, words[1:])
             return []
         if word == "-p":
-            name = _at(words, 1)
-            self.protocols = (
-                (f"-p {_PROTOCOLS[name]}", f"-p {name}") if name in _PROTOCOLS else (f"-p {name}",)
-            )
+            self._protocol(_at(words, 1))
             return words[2:]
         if word in _INTERFACES:
             self.head.append(f"{_INTERFACES[word]} {_at(words, 1)}")
@@ -286,6 +285,12 @@ class _Form:
             self.head.append(f"{_NETWORKS[word]} {_at(words, 1)}")
             return words[2:]
         raise _UncertainError
+
+    def _protocol(self, saved: str) -> None:
+        """A name that is not in the table may have been written as a number, which is printed as a name."""
+        self.is_certain &= saved in _PROTOCOLS or saved.isdecimal()
+        forms = (*_PROTOCOLS.get(saved, ()), saved)
+        self.protocols = tuple(f"-p {form}" for form in forms)
 
     def _match(self, name: str, rest: list[str]) -> list[str]:
         if name == "comment" and len(rest) > 1 and rest[0] == "--comment":

@@ -22,6 +22,7 @@ from calitop.cni.felix_hash import (
 
 SHARED = Path(__file__).parents[3] / "shared"
 FIELD_REPORT = SHARED / "field-report.txt"
+VXLAN_DUMP = SHARED / "corpus" / "felix-cali-vxlan.txt"
 CAPTURES = sorted(SHARED.glob("captures/*/*/before/iptables-save-c.txt"))
 ENDPOINT_MASK = 0xFFF00000
 CLEAR_ACCEPT = "--jump MARK --set-mark 0/0x10000"
@@ -110,6 +111,58 @@ def test_every_rule_of_a_whole_node_is_checked(path: Path) -> None:
     ]
     assert states.count("match") > 200
     assert set(states) == {"match", "foreign"}
+
+
+ALLOW = '-m comment --comment "Allow IPv4 VXLAN packets {which}" -p 17 -m multiport --destination-ports 4789'
+VXLAN_SET = "-m set --match-set cali40all-vxlan-net"
+REMOVED = {
+    "cali-INPUT": (
+        0,
+        f"{ALLOW} {VXLAN_SET} src -m addrtype --dst-type LOCAL".format(which="from allowed hosts"),
+    ),
+    "cali-OUTPUT": (
+        2,
+        f"{ALLOW} -m addrtype --src-type LOCAL {VXLAN_SET} dst".format(which="to other allowed hosts"),
+    ),
+}
+"""Rules that somebody took out of the public dump since they need a set: their place and written form."""
+
+
+@pytest.mark.skipif(not VXLAN_DUMP.exists(), reason="the corpus is not there")
+def test_public_dump_lacks_two_rules() -> None:
+    """The first rule behind a removed one differs; with both put back every hash comes out."""
+    chains = saved_chains(VXLAN_DUMP.read_text())
+    states = {key: [check.state for check in check_chain(key[1], saved)] for key, saved in chains.items()}
+    lacking = {chain: states.pop(("*filter", chain)) for chain in REMOVED}
+    assert {state for found in states.values() for state in found} == {"match"}
+    assert lacking == {
+        "cali-INPUT": ["differs"] + ["unknown"] * 5,
+        "cali-OUTPUT": ["match"] * 2 + ["differs"] + ["unknown"] * 2,
+    }
+    for chain, (place, removed) in REMOVED.items():
+        saved = chains["*filter", chain]
+        written = [written_forms(rule)[0] for rule in saved]
+        hashes = rule_hashes(chain, [*written[:place], f"{removed} --jump ACCEPT", *written[place:]])
+        assert [*hashes[:place], *hashes[place + 1 :]] == [shown_hash(rule) for rule in saved]
+
+
+@pytest.mark.parametrize(
+    ("written", "printed"),
+    [
+        ("47", "gre"),
+        ("47", "47"),
+        ("gre", "gre"),
+        ("icmpv6", "ipv6-icmp"),
+        ("58", "icmpv6"),
+        ("sctp", "sctp"),
+    ],
+)
+def test_protocol_is_known_by_number_and_name(written: str, printed: str) -> None:
+    """A policy's protocol as written, however the node prints it; what cannot be told accuses nobody."""
+    (hash_,) = rule_hashes("cali-pi-x", [f"-p {written} --jump DROP"])
+    saved = f'-A cali-pi-x -p {printed} -m comment --comment "cali:{hash_}" -j DROP'
+    expected = "unknown" if (written, printed) == ("47", "gre") else "match"
+    assert [check.state for check in check_chain("cali-pi-x", [saved])] == [expected]
 
 
 WRITTEN = [f"--in-interface cali{number} --jump RETURN" for number in range(4)]
