@@ -120,6 +120,23 @@ FAULTS = (
         still=(FORWARDED,),
     ),
     Fault(
+        "rpf-all-both",
+        "strict reverse-path filtering on every device of both nodes",
+        "work2: IPReversePathFilter +5; work1: nothing, its own setting waits behind it",
+        {"work1": _rp_filter(("all", "1")), "work2": _rp_filter(("all", "1"))},
+        _filtered("work2"),
+        still=(SENT, *_filtered("work1")),
+    ),
+    Fault(
+        "rpf-tunl0-sender",
+        "strict reverse-path filtering on tunl0 of the sender: looks wrong, and works",
+        "all pings pass; work2's IPReversePathFilter stays, since the replies come by cilium_vxlan",
+        {"work2": _rp_filter(("tunl0", "1"))},
+        (SENT, RECEIVED),
+        still=(*_filtered("work2"), Proof("work2", "tunl0 rx")),
+        replies=PINGS,
+    ),
+    Fault(
         "rpf-all-2",
         "loose reverse-path filtering on every device of the sender",
         "work2: IPReversePathFilter +5: on a device without an IPv4 address, as lxc devices are, "

@@ -26,7 +26,7 @@ pytestmark = pytest.mark.kernel
 
 DOCS = Path(__file__).parents[2] / "docs" / "verdict.md"
 NODES = [node.name for node in topology.NODES]
-PASSES = ("rpf-loosened", "peer-missing-sender", "masquerade", "route-back", "rewriting")
+PASSES = ("rpf-tunl0-sender", "rpf-loosened", "peer-missing-sender", "masquerade", "route-back", "rewriting")
 POD = CALICO1.interface
 RPF, LOST = "rp_filter", "lost"
 PLACES: dict[str, tuple[str, str, str | None, str | None]] = {
@@ -34,6 +34,7 @@ PLACES: dict[str, tuple[str, str, str | None, str | None]] = {
     "rpf-all-1": ("work1", "kernel", RPF, "tunl0"),
     "rpf-sender": ("work2", "kernel", RPF, CILIUM2.interface),
     "rpf-both": ("work1", "kernel", RPF, "tunl0"),
+    "rpf-all-both": ("work2", "kernel", RPF, CILIUM2.interface),
     "rpf-all-2": ("work2", "kernel", RPF, CILIUM2.interface),
     "rpf-tunl0-2-noaddr": ("work1", "kernel", RPF, "tunl0"),
     "identity-mark": ("work2", "rule", "cali-from-endpoint-mark", None),
