@@ -16,6 +16,7 @@ import pytest
 
 from calitop.cni.felix_hash import check_chain
 from lab import ping, topology, trial
+from lab.__main__ import main
 from lab.faults import CALICO1, CILIUM2
 from lab.machine import STATE_FOLDER, Lab, Settings
 from lab.plan import healthy
@@ -100,6 +101,23 @@ def test_tunnelled_pings_move_the_ipip_rules(lab: tuple[Lab, str]) -> None:
     allowed = "Allow IPIP packets"
     assert measured.moved["work2"].moved(f"filter cali-OUTPUT: {allowed}") == 5
     assert measured.moved["work1"].moved(f"filter cali-INPUT: {allowed}") == 5
+
+
+def test_commands_break_measure_and_heal(lab: tuple[Lab, str], capsys: pytest.CaptureFixture[str]) -> None:
+    """Two faults by one command, what moves then, and back by one command."""
+    machine, _ = lab
+    here = ["--name", machine.name]
+    assert main([*here, "fault", "rpf-tunl0-1", "policy-denies"]) == 0
+    assert machine.settings and machine.settings.fault == "rpf-tunl0-1+policy-denies"
+    assert main([*here, "measure"]) == 0
+    told = capsys.readouterr().out
+    assert "0 of 5 pings answered" in told
+    assert "     +5  TcpExt.IPReversePathFilter\n" in told
+    assert main([*here, "fault", "rpf-all-1", "rpf-loosened"]) == 3
+    assert "both set net.ipv4.conf.all.rp_filter of work1" in capsys.readouterr().err
+    assert main([*here, "heal"]) == 0
+    assert main([*here, "measure"]) == 0
+    assert "5 of 5 pings answered" in capsys.readouterr().out
 
 
 def test_nothing_moves_while_nobody_pings(lab: tuple[Lab, str]) -> None:
