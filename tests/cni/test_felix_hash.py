@@ -125,7 +125,7 @@ REMOVED = {
         f"{ALLOW} -m addrtype --src-type LOCAL {VXLAN_SET} dst".format(which="to other allowed hosts"),
     ),
 }
-"""Rules that somebody took out of the public dump since they need a set: their place and written form."""
+"""Rules that the public dump lacks, proven by the hashes behind them: their place and written form."""
 
 
 @pytest.mark.skipif(not VXLAN_DUMP.exists(), reason="the corpus is not there")
