@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Sequence
 
 from widgets.facts import Fact
-from widgets.pieces import Piece
+from widgets.lines import FactList
 from widgets.signs import UNICODE, Signs
 from widgets.text import wrap
 from widgets.view import Subject
-from widgets.virtual_rows import VirtualRows
 
 
 def wrapped(facts: Sequence[Fact], width: int) -> list[Fact]:
@@ -21,10 +20,9 @@ def wrapped(facts: Sequence[Fact], width: int) -> list[Fact]:
     ]
 
 
-class Detail(VirtualRows):
+class Detail(FactList):
     """Pane of the selected thing."""
 
-    HAS_HEADS = False
     SHOWS_BLURRED_CURSOR = False
 
     def __init__(self, *, signs: Signs = UNICODE, css_id: str | None = None) -> None:
@@ -33,7 +31,6 @@ class Detail(VirtualRows):
         self._headline = ""
         self._subject: Subject | None = None
         self._facts: Sequence[Fact] = ()
-        self._lines: list[Fact] = []
 
     def show_facts(self, subject: Subject | None, headline: str, facts: Sequence[Fact]) -> None:
         """Show another thing, or new numbers of the same."""
@@ -41,9 +38,7 @@ class Detail(VirtualRows):
             return
         is_same = subject == self._subject
         self._subject, self._headline, self._facts = subject, headline, facts
-        self._lines = wrapped(facts, self.rows_width)
-        self.forget_strips()
-        self.rows_changed()
+        self.fill()
         if not is_same:
             self.move_to(0)
             self.scroll_home(animate=False, force=True, immediate=True)
@@ -55,34 +50,11 @@ class Detail(VirtualRows):
 
     def target(self, line: int) -> Subject | None:
         """Where the line leads."""
-        return self._lines[line].target
+        return self.lines[line].target
 
-    def on_resize(self) -> None:
-        """Wrap anew for the new width."""
-        self._lines = wrapped(self._facts, self.rows_width)
-        self.forget_strips()
-        super().on_resize()
-
-    def row_count(self) -> int:
-        """Number of wrapped lines."""
-        return len(self._lines)
-
-    def row_id(self, line: int) -> Hashable:
-        """Its number: lines have no life of their own."""
-        return line
-
-    def row_face(self, line: int) -> Hashable:
-        """The line itself."""
-        return self._lines[line]
-
-    def line_of(self, row_id: Hashable) -> int | None:
-        """The line of that number while there is one."""
-        return row_id if isinstance(row_id, int) and row_id < len(self._lines) else None
-
-    def row_pieces(self, line: int, width: int) -> Iterable[Piece]:
-        """The line."""
-        fact = self._lines[line]
-        return [Piece(" "), Piece(fact.text, fact.look)]
+    def lay_out(self, width: int) -> Sequence[Fact]:
+        """The facts, wrapped."""
+        return wrapped(self._facts, width)
 
     def pane_title(self) -> str:
         """What is selected."""

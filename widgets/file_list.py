@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Sequence
 
 from calitop.counters.counts import Reset
 from calitop.model.node import NodeState, SourceFile
 from widgets.facts import Fact, chain_words
-from widgets.pieces import Piece
+from widgets.lines import FactList
 from widgets.signs import UNICODE, Signs
 from widgets.text import wrap
-from widgets.virtual_rows import VirtualRows
 
 
 def file_facts(state: NodeState, resets: Sequence[Reset] = ()) -> list[Fact]:
@@ -37,7 +36,7 @@ def _file_fact(one: SourceFile) -> Fact:
     return Fact(f"{one.file}  {kind}  {one.lines} lines", "" if one.kind else "deny")
 
 
-class FileList(VirtualRows):
+class FileList(FactList):
     """Pane of the files."""
 
     def __init__(
@@ -52,40 +51,15 @@ class FileList(VirtualRows):
         self.empty_because = "nothing was read"
         self._state = state
         self._resets = resets
-        self._lines: list[Fact] = []
 
-    HAS_HEADS = False
-
-    def on_resize(self) -> None:
-        """Wrap anew for the new width."""
-        width = max(8, self.rows_width - 2)
-        self._lines = [
+    def lay_out(self, width: int) -> Sequence[Fact]:
+        """Every fact wrapped, its other lines as far in as the first."""
+        room = max(8, width - 2)
+        return [
             Fact(_indent(fact.text) + line, fact.look)
             for fact in file_facts(self._state, self._resets)
-            for line in wrap(fact.text.strip(), width - len(_indent(fact.text)))
+            for line in wrap(fact.text.strip(), room - len(_indent(fact.text)))
         ]
-        self.forget_strips()
-        self.rows_changed()
-
-    def row_count(self) -> int:
-        """Number of lines."""
-        return len(self._lines)
-
-    def row_id(self, line: int) -> Hashable:
-        """Its number."""
-        return line
-
-    def row_face(self, line: int) -> Hashable:
-        """The line itself."""
-        return self._lines[line]
-
-    def line_of(self, row_id: Hashable) -> int | None:
-        """The line of that number while there is one."""
-        return row_id if isinstance(row_id, int) and row_id < len(self._lines) else None
-
-    def row_pieces(self, line: int, width: int) -> Iterable[Piece]:
-        """The line."""
-        return [Piece(" "), Piece(self._lines[line].text, self._lines[line].look)]
 
     def pane_title(self) -> str:
         """How much was read, and how much of it was not understood."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from calitop.hits.flow import likely_packets
@@ -11,12 +11,12 @@ from calitop.report.text import number
 from calitop.verdict.words import where_words
 from widgets import numbers
 from widgets.facts import Fact
+from widgets.lines import LineList
 from widgets.pages import hung
 from widgets.pieces import Piece
 from widgets.signs import UNICODE, Signs
 from widgets.text import cell, plain, shorten_end, width_of, wrap
 from widgets.view import LinkId, RuleId
-from widgets.virtual_rows import VirtualRows
 from widgets.wording import is_loud, rule_action, rule_comment, rule_conditions
 
 if TYPE_CHECKING:
@@ -191,65 +191,40 @@ def _links(node: NodeHits, width: int) -> Iterator[Line]:
         yield Line(pieces, Place(node.name, LinkId(name)))
 
 
-class HitList(VirtualRows):
+class HitList(LineList[Line]):
     """Pane of the answer; until there is one, why not."""
-
-    HAS_HEADS = False
 
     def __init__(self, *, signs: Signs = UNICODE, css_id: str | None = None) -> None:
         super().__init__(signs=signs, css_id=css_id)
         self._answer: Answer | None = None
         self._packets: int | None = None
         self._said = "computing" + signs.cut
-        self._lines: list[Line] = []
 
     def show_answer(self, answer: Answer, packets: int | None) -> None:
         """Show it from its first line."""
         self._answer, self._packets = answer, packets
-        self._fill()
+        self.fill()
         self.move_to(0)
 
     def say(self, text: str) -> None:
         """Show words in place of an answer."""
         self._answer, self._said = None, text
-        self._fill()
+        self.fill()
 
     def place(self, line: int) -> Place | None:
         """Where the line leads."""
-        return self._lines[line].place if line < len(self._lines) else None
+        return self.lines[line].place if line < len(self.lines) else None
 
-    def on_resize(self) -> None:
-        """Lay out anew for the new width."""
-        self._fill()
-
-    def _fill(self) -> None:
-        width = max(30, self.rows_width - 1)
+    def lay_out(self, width: int) -> Sequence[Line]:
+        """The answer, or the words in its place."""
+        room = max(30, width - 1)
         if self._answer is None:
-            self._lines = [Line((Piece(f" {text}"),)) for text in wrap(self._said, width - 1)]
-        else:
-            self._lines = answer_lines(self._answer, self._packets, width, self.signs)
-        self.forget_strips()
-        self.rows_changed()
-
-    def row_count(self) -> int:
-        """Number of lines."""
-        return len(self._lines)
-
-    def row_id(self, line: int) -> Hashable:
-        """Its number."""
-        return line
-
-    def row_face(self, line: int) -> Hashable:
-        """The line itself."""
-        return self._lines[line].pieces
-
-    def line_of(self, row_id: Hashable) -> int | None:
-        """The line of that number while there is one."""
-        return row_id if isinstance(row_id, int) and row_id < len(self._lines) else None
+            return [Line((Piece(f" {text}"),)) for text in wrap(self._said, room - 1)]
+        return answer_lines(self._answer, self._packets, room, self.signs)
 
     def row_pieces(self, line: int, width: int) -> Iterable[Piece]:
         """The line."""
-        return self._lines[line].pieces
+        return self.lines[line].pieces
 
     def pane_title(self) -> str:
         """What it is."""

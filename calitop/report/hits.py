@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict
+from typing import TYPE_CHECKING
 
 from calitop.counters.counts import Reset
 from calitop.hits.moved import Moved, NodeHits
 from calitop.model.network import LinkCounters
 from calitop.verdict.records import Candidate, Verdict, Where
+
+if TYPE_CHECKING:
+    from calitop.probe.records import Background
 
 Json = dict[str, object]
 
@@ -43,20 +47,23 @@ def _candidate(each: Candidate) -> Json:
 def _node(node: NodeHits) -> Json:
     return {
         "name": node.name,
-        "moved": [_moved(each) for each in node.moved],
-        "kernel": [{"name": name, "delta": delta} for name, delta in node.stats.items()],
-        "links": [_link(name, delta) for name, delta in node.links.items()],
+        **amounts_json(node),
         "resets": [_reset(each) for each in node.resets],
+    }
+
+
+def amounts_json(told: NodeHits | Background) -> Json:
+    """What moved: rules and policies, statistics, links."""
+    return {
+        "moved": [_moved(each) for each in told.moved],
+        "kernel": [{"name": name, "delta": delta} for name, delta in told.stats.items()],
+        "links": [_link(name, delta) for name, delta in told.links.items()],
     }
 
 
 def _moved(each: Moved) -> Json:
     return {
-        "family": each.key.family,
-        "backend": each.key.backend,
-        "table": each.key.table,
-        "chain": each.key.chain,
-        "number": each.number,
+        **_place(each),
         "packets": each.delta.packets,
         "bytes": each.delta.bytes,
         "exact": each.delta.exact,
@@ -78,10 +85,10 @@ def _link(name: str, delta: LinkCounters) -> Json:
 
 def _reset(each: Reset) -> Json:
     return {
-        "family": each.key.family,
-        "backend": each.key.backend,
-        "table": each.key.table,
-        "chain": each.key.chain,
-        "number": each.number,
+        **_place(each),
         "why": each.why,
     }
+
+
+def _place(each: Moved | Reset) -> Json:
+    return {**each.key._asdict(), "number": each.number}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from calitop.probe.records import Background, ProbeResult
-from calitop.report.hits import hits_json
+from calitop.report.hits import amounts_json, hits_json
 from calitop.report.hits_text import hits_text
 from calitop.report.text import printable
 
@@ -41,23 +41,7 @@ def _background(background: Background) -> Json:
     return {
         "seconds": round(background.seconds, 3),
         "subtracted_over_s": round(background.window_s, 3),
-        "moved": [
-            {
-                "family": each.key.family,
-                "backend": each.key.backend,
-                "table": each.key.table,
-                "chain": each.key.chain,
-                "number": each.number,
-                "packets": each.delta.packets,
-                "bytes": each.delta.bytes,
-            }
-            for each in background.moved
-        ],
-        "kernel": [{"name": name, "delta": delta} for name, delta in background.stats.items()],
-        "links": [
-            {"name": name, "rx_packets": delta.rx_packets, "tx_packets": delta.tx_packets}
-            for name, delta in background.links.items()
-        ],
+        **amounts_json(background),
     }
 
 
