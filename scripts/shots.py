@@ -31,7 +31,7 @@ SHOTS = (
     Shot("explorer-small", (80, 24), ("tab", "tab")),
     Shot("help", (120, 36), ("question_mark",)),
     Shot("answer", (120, 36), ("a",), "snapshots/faults/identity-mark"),
-    Shot("answer-kernel", (120, 36), ("a",), "snapshots/faults/rpf-tunl0-1"),
+    Shot("answer-kernel", (120, 36), ("a", "v"), "snapshots/faults/rpf-tunl0-1"),
 )
 
 

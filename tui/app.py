@@ -126,6 +126,10 @@ class CalitopApp(App[None]):
             self.failed = error
             self.call_from_thread(self.exit)
 
+    def action_explain_keys(self) -> None:
+        """The help, from screens above the explorer."""
+        self.explorer.action_help()
+
     def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
         """The commands of the palette that belong to no pane."""
         yield SystemCommand("Theme", "Dark, light, high contrast, or sixteen colours", self.search_themes)

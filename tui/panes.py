@@ -101,7 +101,9 @@ class Panes:
         return found
 
     def _reveal(self, subject: ChainId | RuleId) -> bool:
-        return self.chains.reveal(subject.key, subject.at if isinstance(subject, RuleId) else None)
+        if isinstance(subject, ChainId):
+            return self.chains.reveal(subject.key)
+        return self.chains.reveal_rule(subject)
 
     def return_to(self, place: Place) -> None:
         """Put the cursor back where it was."""

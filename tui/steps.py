@@ -33,14 +33,21 @@ class Steps:
         self.history.clear()
         self._ring = []
 
-    def jump(self, subject: Subject) -> bool:
-        """Go to something and remember the way back; says so where it is not shown."""
+    def jump(self, subject: Subject, by: Place | None = None) -> bool:
+        """Go to something and remember the way back; says so where it is not shown.
+
+        Args:
+            subject: Where to.
+            by: A place beside the panes from which the operator came; back leads there first.
+        """
         here = self.panes.place()
         if not self.panes.go(subject):
             self._tell("that is not shown here")
             return False
         if self.panes.place() != here:
             self.history.leave(here)
+        if by is not None:
+            self.history.leave(by)
         return True
 
     def enter(self, view: View) -> None:
@@ -120,6 +127,13 @@ class Steps:
             self._tell(f"{target.chain} stands nowhere in the text that was read")
         if self.jump(ChainId(target)):
             self.panes.chains.open_current()
+
+    def leave_to(self, place: Place) -> bool:
+        """Step back to a place beside the panes; False where the last jump did not come from it."""
+        if not self.history.behind or self.history.behind[-1] != place:
+            return False
+        self.history.back(self.panes.place())
+        return True
 
     def back(self) -> bool:
         """Go back to where the last jump came from; False at the beginning."""

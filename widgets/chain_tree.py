@@ -182,13 +182,23 @@ class ChainTree(VirtualRows):
         return frozenset(TableKey(*key[:3]) for key in keys if key is not None)
 
     def reveal(self, key: ChainKey, index: int | None = None) -> bool:
-        """Open what hides a chain or rule and put the cursor there; False where there is none."""
+        """Open what hides a chain or rule and put the cursor there; False where there is none.
+
+        An index behind the last rule means the policy.
+        """
         if self.outline is None or self.view is None or key not in self.view.chains:
             return False
         line = self.outline.reveal(key, index)
         self.rows_changed()
         self.move_to(line, centre=True)
         return True
+
+    def reveal_rule(self, place: RuleId) -> bool:
+        """The same for a rule or, without an index, the chain's policy."""
+        chain = None if self.view is None else self.view.chains.get(place.key)
+        return chain is not None and self.reveal(
+            place.key, len(chain.rules) if place.at is None else place.at
+        )
 
     # Rows ---------------------------------------------------------------------
 

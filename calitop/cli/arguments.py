@@ -50,6 +50,8 @@ class Arguments:
     packets: int | None = None
     source: str | None = None
     target: str | None = None
+    by_hook: bool = False
+    only_flow: bool = False
     count: int = 5
     """Of probe: packets to send."""
     tcp: int | None = None
@@ -86,6 +88,8 @@ def parse(argv: Sequence[str]) -> Arguments:
         packets=getattr(own, "packets", None),
         source=getattr(own, "source", None),
         target=getattr(own, "target", None),
+        by_hook=getattr(own, "by_hook", False),
+        only_flow=getattr(own, "only_flow", False),
         count=getattr(own, "count", 5),
         tcp=getattr(own, "tcp", None),
         udp=getattr(own, "udp", None),
@@ -188,6 +192,12 @@ def _hits_parser() -> argparse.ArgumentParser:
     parser.add_argument("--packets", type=_count, metavar="N", help="how many packets were sent")
     parser.add_argument("--from", dest="source", metavar="IP", help="address or pod that sent them")
     parser.add_argument("--to", dest="target", metavar="IP", help="address or pod that they were sent to")
+    parser.add_argument(
+        "--by-hook", action="store_true", help="group what moved by hook, with what went in and out"
+    )
+    parser.add_argument(
+        "--only-flow", action="store_true", help="leave out what cannot be of --from and --to"
+    )
     parser.add_argument("--json", action="store_true", help="one JSON object instead of text")
     return parser
 

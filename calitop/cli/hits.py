@@ -34,9 +34,9 @@ def run(arguments: Arguments) -> int:
     ends = asked_ends(nodes, arguments.source, arguments.target)
     found = answer(nodes, ends, arguments.packets)
     if arguments.json:
-        print(json_text(hits_json(found.nodes, found.verdict)))
+        print(json_text(hits_json(found)))
     else:
-        print(hits_text(found.nodes, found.verdict, found.flow, arguments.packets), end="")
+        print(hits_text(found, by_hook=arguments.by_hook, only_flow=arguments.only_flow), end="")
     return STATUS[found.verdict.outcome]
 
 

@@ -23,7 +23,7 @@ def asked_ends(
     if source is None and target is None:
         return None
     if source is None or target is None:
-        raise UsageError("--from and --to go together", "give both ends of the flow")
+        raise UsageError("one end alone is no flow", "give both, from and to")
     ends = _address(nodes, source), _address(nodes, target)
     if ends[0].version != ends[1].version:
         raise UsageError(
@@ -44,7 +44,7 @@ def _address(nodes: Sequence[NodeHits], text: str) -> Address:
     if len(found) != 1:
         reason = "several pods are called so" if found else "it is neither an address nor a known pod"
         raise UsageError(
-            f"no end '{text}': {reason}", "give an IP address, or --pods FILE with the pods' names"
+            f"no end '{text}': {reason}", "give an IP address; pods' names come from calitop --pods FILE"
         )
     return ip_address(found.pop())
 

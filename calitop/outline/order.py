@@ -39,6 +39,14 @@ def first_callers(index: NodeIndex, bases: list[ChainKey]) -> dict[ChainKey, Rul
     return found
 
 
+def first_bases(index: NodeIndex) -> dict[ChainKey, ChainKey]:
+    """Every chain that is reached, with the base chain below which a packet meets it first."""
+    found: dict[ChainKey, ChainKey] = {}
+    for key, caller in first_callers(index, base_chains(index.state)).items():
+        found[key] = key if caller is None else found[caller.key]
+    return found
+
+
 def _descend(index: NodeIndex, base: ChainKey, found: dict[ChainKey, RuleRef | None]) -> None:
     """Depth first without recursion: chains may be nested deeper than Python's stack."""
     pending = [_calls(index, base)]

@@ -256,7 +256,7 @@ class _Run:
         if self._origin.space is not None:
             flow = replace(flow, source=End(self._name, self._origin.device))
         marked = with_flow([hits], flow)
-        return Answer(tuple(marked), flow, decide(marked, flow, packets))
+        return Answer(tuple(marked), flow, decide(marked, flow, packets), packets)
 
     def _result(self, now: Reading, found: Answer, sending: Sending | None, seen: int | None) -> ProbeResult:
         background: Background = replace(self._background, window_s=now.at - self._baseline.at)

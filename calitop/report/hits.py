@@ -9,6 +9,9 @@ from typing import TYPE_CHECKING
 from calitop.counters.counts import Reset
 from calitop.hits.moved import Moved, NodeHits
 from calitop.model.network import LinkCounters
+from calitop.verdict.answer import Answer
+from calitop.verdict.hooks import HookHits
+from calitop.verdict.legs import Leg
 from calitop.verdict.records import Candidate, Verdict, Where
 
 if TYPE_CHECKING:
@@ -17,9 +20,10 @@ if TYPE_CHECKING:
 Json = dict[str, object]
 
 
-def hits_json(nodes: Sequence[NodeHits], verdict: Verdict) -> Json:
+def hits_json(answer: Answer) -> Json:
     """What moved on each node and where the packets were lost, without the envelope."""
-    return {"nodes": [_node(node) for node in nodes], "verdict": verdict_json(verdict)}
+    nodes = [_node(*each) for each in zip(answer.nodes, answer.hooks, strict=True)]
+    return {"nodes": nodes, "verdict": verdict_json(answer.verdict), "expected": answer.expected}
 
 
 def verdict_json(verdict: Verdict) -> Json:
@@ -44,11 +48,23 @@ def _candidate(each: Candidate) -> Json:
     return {"where": where_json(each.where), "if": each.condition, "collect": each.collect}
 
 
-def _node(node: NodeHits) -> Json:
+def _node(node: NodeHits, hooks: Sequence[HookHits]) -> Json:
     return {
         "name": node.name,
         **amounts_json(node),
         "resets": [_reset(each) for each in node.resets],
+        "hooks": [{"hook": each.hook, **asdict(one)} for each in hooks for one in each.through],
+        "routing": [_leg(leg) for each in hooks for leg in each.legs],
+    }
+
+
+def _leg(leg: Leg) -> Json:
+    return {
+        "to": str(leg.to),
+        "dst": leg.route.dst,
+        "gateway": leg.gateway,
+        "dev": leg.dev,
+        "outer": leg.outer,
     }
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from calitop.probe.records import Background, ProbeResult
 from calitop.report.hits import amounts_json, hits_json
-from calitop.report.hits_text import hits_text
+from calitop.report.hits_text import answer_text
 from calitop.report.text import printable
 
 Json = dict[str, object]
@@ -12,7 +12,7 @@ Json = dict[str, object]
 
 def probe_json(result: ProbeResult) -> Json:
     """The object of `hits` with `probe` beside it, without the envelope."""
-    return {**hits_json(result.answer.nodes, result.answer.verdict), "probe": _probe(result)}
+    return {**hits_json(result.answer), "probe": _probe(result)}
 
 
 def _probe(result: ProbeResult) -> Json:
@@ -47,9 +47,7 @@ def _background(background: Background) -> Json:
 
 def probe_text(result: ProbeResult) -> str:
     """The whole report."""
-    sent = result.sending.sent if result.sending else result.seen
-    report = hits_text(result.answer.nodes, result.answer.verdict, None, sent)
-    return "\n".join([printable(_account(result)), "", report])
+    return "\n".join([printable(_account(result)), "", answer_text(result.answer)])
 
 
 def _account(result: ProbeResult) -> str:

@@ -76,7 +76,7 @@ def _notes(flow: Flow | None, packets: int | None, expected: int | None) -> list
     if flow is not None and flow.source is None and flow.target is None:
         notes.append(f"neither {flow.src} nor {flow.dst} was found on these nodes")
     if packets is None and expected is not None:
-        notes.append(f"assumed {packets_words(expected)}, by what moved: give --packets")
+        notes.append(f"assumed {packets_words(expected)}, by what moved")
     return notes
 
 

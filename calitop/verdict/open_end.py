@@ -46,7 +46,7 @@ def _without_flow(nodes: Sequence[NodeHits]) -> Ahead:
     names = ", ".join(node.name for node in nodes)
     return Ahead(
         f"nothing on {names} took packets as far as the counters tell, and no complete answer was seen",
-        missing=("the flow: --from and --to", "counters of the other nodes on the way"),
+        missing=("which flow is meant", "counters of the other nodes on the way"),
     )
 
 

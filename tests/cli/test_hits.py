@@ -30,7 +30,26 @@ def test_lost_is_status_1(tmp_path: Path, capsys: pytest.CaptureFixture[str]) ->
     assert place == ["rule", "filter", "FORWARD", 1]
     assert answer["verdict"]["packets"] == 5
     assert answer["nodes"][0]["moved"][0]["flow"] is None
-    assert set(answer["nodes"][0]) == {"name", "moved", "kernel", "links", "resets"}
+    assert set(answer["nodes"][0]) == {"name", "moved", "kernel", "links", "resets", "hooks", "routing"}
+
+
+def test_by_hook_and_only_the_flow(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Headings with what went in and out; what cannot be of the flow is left out and counted."""
+    after = counted("mangle PREROUTING", 5, counted("mangle FORWARD", 5, BEFORE))
+    after = after.replace("[0:0] -A FORWARD", "[5:420] -A FORWARD")
+    moments = both(tmp_path, after)
+    main(["hits", *moments, "--by-hook"])
+    told = capsys.readouterr().out.splitlines()
+    assert " PREROUTING   ipv4 5 in, 5 out" in told and " FORWARD   ipv4 5 in, 0 out" in told
+    assert "  filter FORWARD, priority 0" in told
+    main(["hits", *moments, "--from", "fd00::1", "--to", "fd00::2", "--only-flow"])
+    told = capsys.readouterr().out.splitlines()
+    assert "  (left out: 3 places that cannot be of this flow)" in told
+    assert not any(line.endswith("policy ACCEPT") for line in told)
+    main(["hits", *moments, "--json"])
+    node = json.loads(capsys.readouterr().out)["nodes"][0]
+    assert {"hook": "FORWARD", "family": "ipv4", "entered": 5, "left": 0, "taken": None} in node["hooks"]
+    assert node["routing"] == []
 
 
 def test_nothing_moved_is_undecided(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -102,3 +102,8 @@ def test_empty_panes(tmp_path: Path, snap_compare: Snap) -> None:
 def test_answer(make_app: MakeApp, snap_compare: Snap, size: tuple[int, int]) -> None:
     """Where packets were lost, and what moved in order."""
     assert snap_compare(make_app(), terminal_size=size, run_before=after("a"))
+
+
+def test_answer_per_hook(make_app: MakeApp, snap_compare: Snap) -> None:
+    """Under the hooks' names, with what went in and out of each."""
+    assert snap_compare(make_app(), terminal_size=MIDDLE, run_before=after("a v"))

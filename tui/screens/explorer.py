@@ -11,6 +11,7 @@ from textual import on
 
 from calitop.errors import CalitopError
 from tui.bindings import bindings
+from tui.history import Place
 from tui.messages import Told
 from tui.screens.compare import CompareScreen
 from tui.screens.files import FilesScreen
@@ -19,13 +20,15 @@ from tui.screens.hits import HitsScreen
 from tui.screens.save import SaveScreen
 from tui.screens.search_screen import SearchScreen
 from tui.shown import Shown
-from widgets.hit_list import Place
+from widgets import answer_line
 from widgets.status_line import StatusLine
 from widgets.view import Subject
 
 if TYPE_CHECKING:
     from calitop.hits.moved import NodeHits
 
+ANSWER = Place("answer", None)
+"""In the history of jumps: the answer, which knows its own cursor."""
 OFFLINE = "a snapshot is not polled"
 
 
@@ -39,6 +42,9 @@ class Explorer(SearchScreen):
 
     _go_then: Subject | None = None
     """Where to go when the node that was asked for is shown."""
+
+    _answer: HitsScreen | None = None
+    """Kept once it was asked for: the way back leads to it as it was left."""
 
     # Counting ------------------------------------------------------------------------------
 
@@ -58,7 +64,22 @@ class Explorer(SearchScreen):
 
     def action_answer(self) -> None:
         """What moved, and where packets were lost."""
-        self.app.push_screen(HitsScreen(self._moved, self.signs), self._answered)
+        if self._answer is None:
+            self._answer = HitsScreen(self._moved, self.signs)
+            self.app.install_screen(self._answer, "answer")
+        else:
+            self._answer.ask()
+        self._open_answer()
+
+    def _open_answer(self) -> None:
+        self.app.push_screen("answer", self._answered)
+
+    def action_back(self) -> None:
+        """Back to where the jump came from, which may be a line of the answer."""
+        if self.steps.leave_to(ANSWER):
+            self._open_answer()
+        else:
+            super().action_back()
 
     def _moved(self) -> Sequence[NodeHits]:
         """In a thread: what moved on each node."""
@@ -66,11 +87,11 @@ class Explorer(SearchScreen):
             return [self.feed.hits()]
         return [] if self.desk is None else self.desk.hits()
 
-    def _answered(self, place: Place | None) -> None:
+    def _answered(self, place: answer_line.Place | None) -> None:
         if place is None:
             return
         if self.desk is None or self.desk.number_of(place.node) == self.desk.choice.node:
-            self.go(place.subject)
+            self._go_from_answer(place.subject)
             return
         self._go_then = place.subject
         self.action_node(self.desk.number_of(place.node) + 1)
@@ -79,7 +100,11 @@ class Explorer(SearchScreen):
         super()._show(shown)
         subject, self._go_then = self._go_then, None
         if subject is not None:
-            self.go(subject)
+            self._go_from_answer(subject)
+
+    def _go_from_answer(self, subject: Subject) -> None:
+        self.steps.jump(subject, by=ANSWER)
+        self._focus_active()
 
     def action_pause(self) -> None:
         """Hold the picture, or show the newest."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -15,8 +15,11 @@ from textual.screen import Screen
 from textual.widgets import Input, Label
 
 from calitop.errors import CalitopError
+from tui.bindings import BY_ID, keys_in_use
 from tui.screens.files import MOVING
-from widgets.hit_list import HitList, Place
+from widgets.answer_line import Place
+from widgets.hit_list import HitList
+from widgets.key_line import KeyHint, KeyLine
 from widgets.signs import Signs
 from widgets.virtual_rows import VirtualRows
 
@@ -31,13 +34,26 @@ NEEDED = (
 )
 
 
+ACTIONS = {
+    "enter": "enter",
+    "arrangement": "arrangement",
+    "hits": "hits",
+    "copy": "copy",
+    "help": "app.explain_keys",
+    "next_pane": "app.focus_next",
+    "previous_pane": "app.focus_previous",
+    "answer": "leave",
+    "back": "leave",
+}
+"""What the explorer's keys do here, by their ids: a key of the operator's own works in both."""
+
+
 class Answered(Message):
     """The answer is there, or the reason why there is none."""
 
-    def __init__(self, answer: Answer | None, packets: int | None, why: str = "") -> None:
+    def __init__(self, answer: Answer | None, why: str = "") -> None:
         super().__init__()
         self.answer = answer
-        self.packets = packets
         self.why = why
 
     def can_replace(self, message: Message) -> bool:
@@ -49,9 +65,8 @@ class HitsScreen(Screen[Place]):
     """The answer; dismissed with the place that the operator goes to, None to go back."""
 
     BINDINGS = [
-        Binding("escape,backspace,q,a", "leave", "back", show=False),
-        Binding("enter", "enter", "go", show=False),
-        Binding("y", "copy", "copy", show=False),
+        Binding("escape,q", "leave", show=False),
+        *(Binding(BY_ID[name].keys, action, id=name, show=False) for name, action in ACTIONS.items()),
         *MOVING,
     ]
 
@@ -60,7 +75,7 @@ class HitsScreen(Screen[Place]):
         self._hits = hits
         self._signs = signs
         self._asked = 0
-        self._found: tuple[Answer, int | None] | None = None
+        self._found: Answer | None = None
 
     def compose(self) -> ComposeResult:
         """The flow, the answer, the keys."""
@@ -70,13 +85,34 @@ class HitsScreen(Screen[Place]):
                 hint = "any" if name == "packets" else "pod or address"
                 yield Input(id=f"flow-{name}", placeholder=hint, compact=True, select_on_focus=False)
         yield HitList(signs=self._signs, css_id="answer")
-        keys = " enter to the rule   y copy   tab flow: who to whom, how many   escape back"
-        yield Label(keys, id="answer-keys", markup=False)
+        yield KeyLine()
 
     def on_mount(self) -> None:
         """Ask at once, for everything that moved."""
         self.rows.focus()
+        self.rows.flow_key = self._keys["hits"]
+        self._say_keys()
         self.ask()
+
+    @property
+    def _keys(self) -> dict[str, str]:
+        """The first key of every id, as the operator has it."""
+        chosen: Mapping[str, str] = getattr(self.app, "chosen_keys", {})
+        return {name: keys.split(" ")[0] for name, keys in keys_in_use(chosen).items()}
+
+    def _say_keys(self) -> None:
+        """Below: what each key does now."""
+        keys, rows = self._keys, self.rows
+        labels = {
+            "enter": "go",
+            "arrangement": "in order" if rows.by_hook else "per hook",
+            "hits": "all" if rows.only_flow else "only flow",
+            "next_pane": "name flow",
+            "copy": "copy",
+            "help": "help",
+        }
+        hints = [KeyHint(name, keys[name], label) for name, label in labels.items()]
+        self.query_one(KeyLine).show_hints([*hints, KeyHint("back", "escape", "back")])
 
     @property
     def rows(self) -> HitList:
@@ -88,7 +124,7 @@ class HitsScreen(Screen[Place]):
         source, target, packets = (self.query_one(f"#flow-{name}", Input).value.strip() for name in FIELDS)
         if packets and (not packets.isdecimal() or int(packets) < 1):
             self._asked += 1
-            self._show(Answered(None, None, f"packets: '{packets}' is no number from 1"))
+            self._show(Answered(None, f"packets: '{packets}' is no number from 1"))
             return
         self.rows.say("computing" + self._signs.cut)
         sent = int(packets) if packets else None
@@ -110,19 +146,20 @@ class HitsScreen(Screen[Place]):
         try:
             nodes = self._hits()
             if not nodes:
-                return Answered(None, packets, NEEDED)
-            return Answered(answer(nodes, asked_ends(nodes, source, target), packets), packets)
+                return Answered(None, NEEDED)
+            found = answer(nodes, asked_ends(nodes, source, target), packets)
         except CalitopError as error:
-            return Answered(None, packets, str(error))
+            return Answered(None, str(error))
+        _ = found.hooks  # computed here, off the event loop
+        return Answered(found)
 
     @on(Answered)
     def _show(self, message: Answered) -> None:
-        if message.answer is None:
-            self._found = None
+        self._found = message.answer
+        if self._found is None:
             self.rows.say(message.why)
         else:
-            self._found = (message.answer, message.packets)
-            self.rows.show_answer(*self._found)
+            self.rows.show_answer(self._found)
 
     @on(Input.Submitted)
     def _submitted(self) -> None:
@@ -132,6 +169,24 @@ class HitsScreen(Screen[Place]):
     def action_cursor(self, how: str) -> None:
         """Move in the answer."""
         self.rows.action_cursor(how)
+
+    def action_arrangement(self) -> None:
+        """In order, or under the hooks' names."""
+        self._arrange(by_hook=not self.rows.by_hook, only_flow=self.rows.only_flow)
+
+    def action_hits(self) -> None:
+        """Only what could be of the flow, or everything."""
+        self._arrange(by_hook=self.rows.by_hook, only_flow=not self.rows.only_flow)
+        if self.rows.only_flow and self._found is not None and self._found.flow is None:
+            self.notify("no flow is named: tab, then from and to", timeout=5, markup=False)
+
+    def _arrange(self, *, by_hook: bool, only_flow: bool) -> None:
+        self.rows.show_as(by_hook=by_hook, only_flow=only_flow)
+        self._say_keys()
+
+    @on(KeyLine.KeyClicked)
+    async def _key_clicked(self, message: KeyLine.KeyClicked) -> None:
+        await self.run_action(ACTIONS[message.key_id])
 
     def action_enter(self) -> None:
         """Go where the line leads."""
@@ -144,13 +199,12 @@ class HitsScreen(Screen[Place]):
             self.dismiss(place)
 
     def action_copy(self) -> None:
-        """The whole answer, as `calitop hits` prints it, to the terminal's clipboard."""
+        """The whole answer in this arrangement, as `calitop hits` prints it, to the terminal's clipboard."""
         from calitop.report.hits_text import hits_text
 
         if self._found is None:
             return
-        found, packets = self._found
-        text = hits_text(found.nodes, found.verdict, found.flow, packets)
+        text = hits_text(self._found, by_hook=self.rows.by_hook, only_flow=self.rows.only_flow)
         self.app.copy_to_clipboard(text)
         self.notify(f"copied {len(text.splitlines())} lines", timeout=5, markup=False)
 
