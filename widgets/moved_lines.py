@@ -114,17 +114,21 @@ def _part(each: Moved, how: Showing) -> str:
     if how.width < ROOMY or not how.expected:
         return bar
     whole = f"{how.expected} of {how.expected}"
-    return f"{bar} {cell(_part_words(each, how.expected), max(len(whole), len(PER_FLOW)))}"
+    return f"{bar} {cell(_part_words(each, how.expected, how.signs), max(len(whole), len(PER_FLOW)))}"
 
 
 PER_FLOW = "per flow"
 """In place of a part at rules of nat: they see the first packet of a flow only."""
 
 
-def _part_words(each: Moved, expected: int) -> str:
+def _part_words(each: Moved, expected: int, signs: Signs) -> str:
     if each.key.table == "nat":
         return PER_FLOW
-    return f"{min(each.packets, expected)} of {expected}"
+    if each.delta.packets is None:
+        return signs.unknown
+    part = min(each.packets, expected)
+    at_least = "" if each.delta.exact or part == expected else signs.at_least
+    return f"{at_least}{part} of {expected}"
 
 
 def _bar(packets: int, of: int | None, signs: Signs) -> str:
