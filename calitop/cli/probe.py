@@ -6,9 +6,8 @@ import sys
 
 from calitop.cli.arguments import Arguments
 from calitop.cli.hits import STATUS
-from calitop.probe.node import ProbedNode
+from calitop.probe.prober import Prober
 from calitop.probe.records import Progress, Protocol, Request
-from calitop.probe.run import probe
 from calitop.report.envelope import json_text
 from calitop.report.probe import probe_json, probe_text
 from calitop.report.text import printable
@@ -23,11 +22,8 @@ def run(arguments: Arguments) -> int:
     Raises:
         UsageError, SourceUnavailable, NeedPrivilege: As `calitop.probe.run.probe`.
     """
-    node = ProbedNode(arguments.netns, arguments.via, arguments.pods)
-    try:
-        result = probe(node, _request(arguments), _tell)
-    finally:
-        node.close()
+    prober = Prober(arguments.netns, arguments.via, arguments.pods)
+    result = prober.probe(_request(arguments), _tell)
     print(json_text(probe_json(result)) if arguments.json else probe_text(result).rstrip("\n"))
     return STATUS[result.answer.verdict.outcome]
 

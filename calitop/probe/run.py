@@ -10,29 +10,23 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import replace
-from ipaddress import ip_network
 
 from calitop.cni.index import NodeIndex
 from calitop.errors import CalitopError, NeedPrivilege, SourceUnavailable, UsageError
 from calitop.hits.ends import End
 from calitop.hits.flow import flow_between
 from calitop.hits.flow_test import with_flow
-from calitop.model.node import NodeState
-from calitop.model.values import Address
 from calitop.probe.background import hits_without, measure, remark
-from calitop.probe.connect import DATAGRAM, SYN_PATIENCE_S, connect_tcp, send_datagrams
+from calitop.probe.connect import SYN_PATIENCE_S, connect_tcp, send_datagrams
 from calitop.probe.echo import send_echoes
-from calitop.probe.judge import quiet, weigh, what_is_sent
+from calitop.probe.judge import quiet, weigh
 from calitop.probe.node import ProbedNode, Reading
-from calitop.probe.origin import address_of, find_origin
 from calitop.probe.pace import Pace
+from calitop.probe.plan import Plan, plan_probe
 from calitop.probe.records import (
-    DATA_BYTES,
-    MOST,
     Background,
     Cancelled,
     OnProgress,
-    Origin,
     ProbeCancelled,
     ProbeResult,
     Progress,
@@ -50,11 +44,14 @@ PATIENCE_S = 1.0
 _SETTLE_S = 0.1
 """For the last packets to pass all rules."""
 _LOOK_EVERY_S = 0.5
-_HEADERS = {4: 20 + 8, 6: 40 + 8}
 
 
 def probe(
-    node: ProbedNode, request: Request, on_progress: OnProgress, cancelled: Cancelled = lambda: False
+    node: ProbedNode,
+    request: Request,
+    on_progress: OnProgress,
+    cancelled: Cancelled = lambda: False,
+    agreed: Plan | None = None,
 ) -> ProbeResult:
     """Sends what is asked for, or waits for the operator to send it, and tells what became of it.
 
@@ -64,61 +61,23 @@ def probe(
         on_progress: Told of each step, from threads of the probe too. Before anything is sent it
             is told exactly what (`sending`).
         cancelled: Asked several times a second; True ends the probe.
+        agreed: What the operator was shown beforehand; nothing else is sent.
 
     Raises:
-        UsageError: The request makes no sense on this node, or must not be sent.
+        UsageError: The request makes no sense on this node, must not be sent, or has come to
+            something else than was agreed.
         SourceUnavailable, NeedPrivilege: The node cannot be read, or the namespace not entered.
         ProbeCancelled: The operator stopped it.
     """
-    _check(request)
     on_progress(Progress("background", "measuring what moves by itself"))
     first = node.read()
-    index = NodeIndex(first.state)
-    target = address_of(index, request.target)
-    refuse_unsafe(target, first.state)
-    origin = find_origin(node, index, request.source, target)
+    plan = plan_probe(node, NodeIndex(first.state), request)
+    if agreed is not None and plan != agreed:
+        raise UsageError(f"nothing was sent: now it would be {plan.words}", "look again, then send")
     _pause(first.at + BACKGROUND_S - time.monotonic(), cancelled)
     on_progress(Progress("baseline", "taking the baseline"))
-    baseline = node.read()
-    run = _Run(node, request, origin, target, first, baseline, on_progress, cancelled)
-    return run.sent_here() if origin.here else run.sent_elsewhere()
-
-
-def refuse_unsafe(target: Address, state: NodeState) -> None:
-    """Check that the address is one machine's.
-
-    Raises:
-        UsageError: It is a multicast, broadcast, loopback or unspecified address.
-    """
-    kind = (
-        "a multicast address"
-        if target.is_multicast
-        else "a broadcast address"
-        if _is_broadcast(target, state)
-        else "no address of a machine"
-        if target.is_unspecified or target.is_loopback or target.is_link_local
-        else None
-    )
-    if kind is not None:
-        raise UsageError(f"nothing is sent to {target}: it is {kind}", "give the address of a pod or a node")
-
-
-def _is_broadcast(target: Address, state: NodeState) -> bool:
-    if target.version != 4:
-        return False
-    if str(target) == "255.255.255.255":
-        return True
-    if any(route.type == "broadcast" and route.dst.split("/")[0] == str(target) for route in state.routes):
-        return True
-    networks = [ip_network(text, strict=False) for link in state.links for text in link.addresses]
-    return any(each.prefixlen < 31 and target == each.broadcast_address for each in networks)
-
-
-def _check(request: Request) -> None:
-    if not 1 <= request.count <= MOST:
-        raise UsageError(f"{request.count} packets are not sent", f"give a count from 1 to {MOST}")
-    if request.protocol != "icmp" and not (request.port and 1 <= request.port <= 65535):
-        raise UsageError(f"'{request.port}' is no port", "give a port from 1 to 65535")
+    run = _Run(node, plan, first, node.read(), on_progress, cancelled)
+    return run.sent_here() if plan.origin.here else run.sent_elsewhere()
 
 
 def _pause(seconds: float, cancelled: Cancelled) -> None:
@@ -138,15 +97,14 @@ class _Run:
     def __init__(
         self,
         node: ProbedNode,
-        request: Request,
-        origin: Origin,
-        target: Address,
+        plan: Plan,
         first: Reading,
         baseline: Reading,
         on_progress: OnProgress,
         cancelled: Cancelled,
     ) -> None:
-        self._node, self._request, self._origin, self._target = node, request, origin, target
+        self._node, self._plan = node, plan
+        self._request, self._origin, self._target = plan.request, plan.origin, plan.target
         self._baseline, self._tell, self._cancelled = baseline, on_progress, cancelled
         self._stopped = threading.Event()
         self._name = baseline.state.name or "node"
@@ -156,7 +114,7 @@ class _Run:
 
     def sent_here(self) -> ProbeResult:
         """Send, and read what moved."""
-        self._tell(Progress("sending", self._announcement(), 0, self._request.count))
+        self._tell(Progress("sending", f"sending {self._plan.words}", 0, self._request.count))
         sending = self._send()
         _pause(_SETTLE_S, self._cancelled)
         self._tell(Progress("reading", "reading what moved"))
@@ -164,17 +122,6 @@ class _Run:
         found = self._answer(now, sending.sent or None)
         verdict = weigh(found.verdict, self._request, sending, self._background)
         return self._result(now, replace(found, verdict=verdict), sending, None)
-
-    def _announcement(self) -> str:
-        origin = self._origin
-        each = {
-            "icmp": f" of {DATA_BYTES + _HEADERS[self._target.version]} bytes",
-            "tcp": " (SYN), each closed at once",
-            "udp": f" of {len(DATAGRAM) + _HEADERS[self._target.version]} bytes",
-        }[self._request.protocol]
-        inside = f"network namespace {origin.space}" if origin.space else "the node's own network namespace"
-        what = what_is_sent(self._request, self._request.count)
-        return f"sending {what}{each}: from {origin}, in {inside}, to {self._target}"
 
     def _send(self) -> Sending:
         patience = SYN_PATIENCE_S if self._request.protocol == "tcp" else PATIENCE_S
@@ -237,11 +184,7 @@ class _Run:
         return self._result(now, replace(found, verdict=quiet(found.verdict, self._background)), None, seen)
 
     def _invitation(self) -> str:
-        why = (
-            "is not on this node" if self._node.can_send else "is behind a prefix, from where nothing is sent"
-        )
-        ping = f"ping -c {self._request.count} {self._target}"
-        return f"{self._origin} {why}: ping now, from there: {ping}"
+        return f"{self._origin} {self._plan.why_not_here}: ping now, from there: {self._plan.ping}"
 
     def _seen(self, now: Reading) -> int:
         found = self._answer(now, None)

@@ -9,7 +9,7 @@ import pytest
 from calitop.errors import UsageError
 from calitop.model.network import Link, Route
 from calitop.model.node import NodeState
-from calitop.probe.run import refuse_unsafe
+from calitop.probe.plan import refuse_unsafe
 
 STATE = NodeState(
     links=(Link("eth0", addresses=("192.0.2.1/24",)),),
