@@ -29,6 +29,7 @@ from widgets.signs import ASCII, UNICODE, Signs, signs_for
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from calitop.probe.prober import Prober
     from calitop.snapshot.moments import NodeMoments
     from calitop.sources.source import Source
 
@@ -57,6 +58,7 @@ class CalitopApp(App[None]):
         reopen: Reopen | None = None,
         watch: Sequence[Path] = (),
         save: Save | None = None,
+        prober: Prober | None = None,
         interval_s: float = 1.0,
         config: Config | None = None,
         signs: Signs = UNICODE,
@@ -70,6 +72,7 @@ class CalitopApp(App[None]):
         desk = Desk(snapshots, signs) if feed is None else None
         self.explorer = Explorer(desk=desk, feed=feed, signs=signs, clock=clock or Clock())
         self.explorer.save = save
+        self.explorer.prober = prober
         self.explorer.reread = self.read_again if reopen is not None else None
         self.failed: CalitopError | None = None
         """Why nothing could be opened at all; the application has ended then."""
@@ -143,6 +146,7 @@ def run(
     reopen: Reopen | None = None,
     watch: Sequence[Path] = (),
     save: Save | None = None,
+    prober: Prober | None = None,
     interval_s: float | None = None,
 ) -> int:
     """Run the explorer until the operator leaves it.
@@ -155,6 +159,7 @@ def run(
         watch: Files and folders the snapshots came from.
         save: Collects the live node and writes it to that path; called in a thread, may raise
             CalitopError or OSError.
+        prober: Probes the live node, when the operator asks for it; called in threads.
         interval_s: Seconds between polls; None for the configured or the usual 1 s.
 
     Returns:
@@ -172,6 +177,7 @@ def run(
         reopen=reopen,
         watch=watch,
         save=save,
+        prober=prober,
         interval_s=interval_s or config.interval_s or 1.0,
         config=config,
         signs=_signs(config),

@@ -40,7 +40,7 @@ def related_to(view: View, subject: Subject | None, route: Route | None) -> Rela
         related.routes |= _routes_of(view, subject.link)
         related.chains |= _chains_for(view, subject.link)
     elif isinstance(subject, (RuleId, ChainId)):
-        for name in _interfaces_of_place(view, subject):
+        for name in interfaces_of_place(view, subject):
             related.links.add(LinkId(name))
             related.routes |= _routes_of(view, name)
     return related
@@ -63,7 +63,8 @@ def _chains_for(view: View, interface: str) -> set[Hashable]:
     return {RuleId(ref.key, ref.index) for ref in view.index.rules_for_interface(interface)}
 
 
-def _interfaces_of_place(view: View, place: RuleId | ChainId) -> Iterable[str]:
+def interfaces_of_place(view: View, place: RuleId | ChainId) -> list[str]:
+    """The interface that a chain, or the chain a rule leads to, is for; else those the rule matches."""
     targets = targets_of_rule(view, place) if isinstance(place, RuleId) else ()
     for key in (*targets, place.key):
         name = view.index.interface_of_chain(key)

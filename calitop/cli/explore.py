@@ -47,11 +47,13 @@ def _offline(arguments: Arguments) -> int:
 
 def _live(arguments: Arguments) -> int:
     from calitop.cli.live import live_source
+    from calitop.probe.prober import Prober
     from tui.app import run as run_app
 
     source = live_source(arguments)
     try:
-        return run_app(source=source, save=partial(_save, arguments))
+        prober = Prober(arguments.netns, arguments.via, arguments.pods)
+        return run_app(source=source, save=partial(_save, arguments), prober=prober)
     finally:
         source.close()
 

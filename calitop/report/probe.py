@@ -45,15 +45,21 @@ def _background(background: Background) -> Json:
     }
 
 
-def probe_text(result: ProbeResult) -> str:
-    """The whole report."""
-    return "\n".join([printable(_account(result)), "", answer_text(result.answer)])
+def probe_text(result: ProbeResult, *, by_hook: bool = False, only_flow: bool = False) -> str:
+    """The whole report, arranged as for `hits_text`."""
+    report = answer_text(result.answer, by_hook=by_hook, only_flow=only_flow)
+    return "\n".join([account(result), "", report])
 
 
-def _account(result: ProbeResult) -> str:
+def account(result: ProbeResult, arrow: str = "→") -> str:
+    """One line: what was sent, from where to where, and what came back."""
+    return printable(_account(result, arrow))
+
+
+def _account(result: ProbeResult, arrow: str) -> str:
     what = result.request.protocol.upper() if result.request.port else "PING"
     port = f" port {result.request.port}" if result.request.port else ""
-    ends = f"{what}  {result.origin}  →  {result.target}{port}"
+    ends = f"{what}  {result.origin}  {arrow}  {result.target}{port}"
     if result.sending is None:
         return f"{ends}      your own: {result.seen} seen"
     rtts = [each for each in result.sending.rtt_ms if each is not None]

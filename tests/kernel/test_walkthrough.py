@@ -37,10 +37,11 @@ def blocks() -> list[list[str]]:
     return [[line.split(" #")[0].strip() for line in text.splitlines()] for text in texts]
 
 
-def explorer() -> tuple[str, list[str]]:
-    """The command that looks by eye, and its keys."""
-    command, *rest = re.findall(r"`([^`]+)`", section().split("The same by eye:")[1])
-    return command, [key for key in rest if len(key) == 1]
+def explorer() -> tuple[str, list[str], list[str]]:
+    """The command that looks by eye, the keys and words of its probe, and those around one's own ping."""
+    probe, own = section().split("The same by eye:")[1].split("Or watch")
+    command, *keys = re.findall(r"`([^`]+)`", probe)
+    return command, keys, re.findall(r"`([^`]+)`", own)[:2]
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -95,17 +96,41 @@ def test_the_walk_through_leads_to_both_causes() -> None:
 
 def by_eye(ping: str) -> None:
     """The same in the explorer."""
-    command, (baseline, answer) = explorer()
+    command, keys, (baseline, answer) = explorer()
     start = [*TMUX, "new-session", "-d", "-x", "120", "-y", "36", command]
     subprocess.run(start, cwd=ROOT, check=True)
     until("Chains")
     until("live")
     time.sleep(1)
-    subprocess.run([*TMUX, "send-keys", baseline], check=True)
+    probe_by_keys(keys)
+    press(baseline)
     time.sleep(2)
     assert "0/5" in run(ping).stdout
     time.sleep(2)
-    subprocess.run([*TMUX, "send-keys", answer], check=True)
+    press(answer)
     until("LOST")
     until("cali-from-endpoint-mark")
     subprocess.run([*TMUX, "kill-server"], check=True)
+
+
+def press(key: str) -> None:
+    """One key, or a word that is typed."""
+    subprocess.run([*TMUX, "send-keys", key], check=True)
+
+
+def probe_by_keys(keys: list[str]) -> None:
+    """`p`, the two ends, the key that sends, and back."""
+    open_it, source, enter, target, enter_too, send, back = keys
+    press(open_it)
+    until("known sources")
+    press(source)
+    press(enter)
+    until("known destinations")
+    press(target)
+    press(enter_too)
+    until("READY: on your key this is sent")
+    press(send)
+    until("5 sent, 0 answered")
+    until("LOST")
+    press(back)
+    until("Chains")

@@ -13,7 +13,8 @@ from textual.widgets import Input
 
 from calitop.snapshot.open import open_snapshots
 from tests.tui.conftest import TEXTUAL, MakeApp
-from tests.tui.driving import STILL, press, until
+from tests.tui.driving import STILL, FakeSource, press, screen_text, until
+from tests.tui.fake_prober import FakeProber
 from tests.tui.node import write_moment
 from tui.app import CalitopApp
 from widgets.signs import ASCII
@@ -107,3 +108,16 @@ def test_answer(make_app: MakeApp, snap_compare: Snap, size: tuple[int, int]) ->
 def test_answer_per_hook(make_app: MakeApp, snap_compare: Snap) -> None:
     """Under the hooks' names, with what went in and out of each."""
     assert snap_compare(make_app(), terminal_size=MIDDLE, run_before=after("a v"))
+
+
+def test_probe(tmp_path: Path, snap_compare: Snap) -> None:
+    """What would be sent, before the key that sends it."""
+    state = open_snapshots([str(write_moment(tmp_path / "node"))])[0].moments[0]
+    app = CalitopApp(source=FakeSource(state), interval_s=60.0, clock=STILL, prober=FakeProber())
+
+    async def run(pilot: Pilot[Any]) -> None:
+        await after("tab end p")(pilot)
+        app.screen.query_one("#probe-target", Input).value = "10.222.219.6"
+        await until(pilot, lambda: "READY" in screen_text(app))
+
+    assert snap_compare(app, terminal_size=SMALL, run_before=run)

@@ -11,12 +11,14 @@ from textual import on
 
 from calitop.errors import CalitopError
 from tui.bindings import bindings
+from tui.draft import Draft, with_selection
 from tui.history import Place
 from tui.messages import Told
 from tui.screens.compare import CompareScreen
 from tui.screens.files import FilesScreen
 from tui.screens.help import HelpScreen
 from tui.screens.hits import HitsScreen
+from tui.screens.probe import Left, ProbeScreen
 from tui.screens.save import SaveScreen
 from tui.screens.search_screen import SearchScreen
 from tui.shown import Shown
@@ -25,7 +27,10 @@ from widgets.status_line import StatusLine
 from widgets.view import Subject
 
 if TYPE_CHECKING:
+    from calitop.cni.index import NodeIndex
     from calitop.hits.moved import NodeHits
+    from calitop.probe.prober import Prober
+    from calitop.probe.records import ProbeResult
 
 ANSWER = Place("answer", None)
 """In the history of jumps: the answer, which knows its own cursor."""
@@ -39,6 +44,15 @@ class Explorer(SearchScreen):
 
     save: Callable[[Path], object] | None = None
     """Saves the live node; set by the application, called in a thread."""
+
+    prober: Prober | None = None
+    """Probes the live node; set by the application, called in threads."""
+
+    _draft = Draft()
+    """The last probe, to begin the next one with."""
+
+    _drafted_for: Subject | None = None
+    """What was selected then: another selection is another source."""
 
     _go_then: Subject | None = None
     """Where to go when the node that was asked for is shown."""
@@ -64,11 +78,14 @@ class Explorer(SearchScreen):
 
     def action_answer(self) -> None:
         """What moved, and where packets were lost."""
+        self._answer_about(None)
+
+    def _answer_about(self, probed: ProbeResult | None) -> None:
         if self._answer is None:
-            self._answer = HitsScreen(self._moved, self.signs)
+            self._answer = HitsScreen(self._moved, self.signs, probed)
             self.app.install_screen(self._answer, "answer")
         else:
-            self._answer.ask()
+            self._answer.begin(probed)
         self._open_answer()
 
     def _open_answer(self) -> None:
@@ -95,6 +112,30 @@ class Explorer(SearchScreen):
             return
         self._go_then = place.subject
         self.action_node(self.desk.number_of(place.node) + 1)
+
+    def action_probe(self) -> None:
+        """Send a few packets, after asking; the answer when they were sent."""
+        if self.shown is None:
+            self.tell("the node was not read yet")
+            return
+        subject = self.panes.subject()
+        if subject != self._drafted_for:
+            self._draft = with_selection(self._draft, self.shown.view, subject, self.panes.route())
+            self._drafted_for = subject
+        self.app.push_screen(ProbeScreen(self._index, self.prober, self._draft, self.signs), self._probed)
+
+    def _index(self) -> NodeIndex:
+        """Of the newest reading, even while the picture is held."""
+        newest = self._waiting or self.shown
+        assert newest is not None, "the dialog opens over a node that was read"
+        return newest.view.index
+
+    def _probed(self, left: Left | None) -> None:
+        if left is None:
+            return
+        self._draft, result = left
+        if result is not None:
+            self._answer_about(result)
 
     def _show(self, shown: Shown) -> None:
         super()._show(shown)

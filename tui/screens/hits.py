@@ -20,11 +20,12 @@ from tui.screens.files import MOVING
 from widgets.answer_line import Place
 from widgets.hit_list import HitList
 from widgets.key_line import KeyHint, KeyLine
-from widgets.signs import Signs
+from widgets.signs import UNICODE, Signs
 from widgets.virtual_rows import VirtualRows
 
 if TYPE_CHECKING:
     from calitop.hits.moved import NodeHits
+    from calitop.probe.records import ProbeResult
     from calitop.verdict.answer import Answer
 
 FIELDS = ("from", "to", "packets")
@@ -70,15 +71,20 @@ class HitsScreen(Screen[Place]):
         *MOVING,
     ]
 
-    def __init__(self, hits: Callable[[], Sequence[NodeHits]], signs: Signs) -> None:
+    def __init__(
+        self, hits: Callable[[], Sequence[NodeHits]], signs: Signs, probed: ProbeResult | None = None
+    ) -> None:
+        """Over what moved since the baseline; or over what a probe moved, see `begin`."""
         super().__init__()
         self._hits = hits
+        self._probed = probed
         self._signs = signs
         self._asked = 0
         self._found: Answer | None = None
 
     def compose(self) -> ComposeResult:
-        """The flow, the answer, the keys."""
+        """The sender's account, the flow, the answer, the keys."""
+        yield Label(id="probed", markup=False)
         with Horizontal(id="flow"):
             for name in FIELDS:
                 yield Label(f" {name} ")
@@ -88,11 +94,35 @@ class HitsScreen(Screen[Place]):
         yield KeyLine()
 
     def on_mount(self) -> None:
-        """Ask at once, for everything that moved."""
+        """Ask at once."""
         self.rows.focus()
         self.rows.flow_key = self._keys["hits"]
         self._say_keys()
+        self.begin(self._probed)
+
+    def begin(self, probed: ProbeResult | None) -> None:
+        """Ask what moved since the baseline; or show the answer of a probe, and ask of what it moved."""
+        former, self._probed = self._probed, probed
+        account = self.query_one("#probed", Label)
+        account.display = probed is not None
+        if probed is not None:
+            account.update(self._account(probed))
+            self._name_flow(probed.origin.address, probed.target, probed.answer.sent or "")
+            self._asked += 1
+            self._show(Answered(probed.answer))
+            return
+        if former is not None:
+            self._name_flow("", "", "")
         self.ask()
+
+    def _account(self, probed: ProbeResult) -> str:
+        from calitop.report.probe import account
+
+        return account(probed, "→" if self._signs == UNICODE else "->")
+
+    def _name_flow(self, *values: object) -> None:
+        for name, value in zip(FIELDS, values, strict=True):
+            self.query_one(f"#flow-{name}", Input).value = str(value)
 
     @property
     def _keys(self) -> dict[str, str]:
@@ -144,7 +174,8 @@ class HitsScreen(Screen[Place]):
         from calitop.verdict.answer import answer
 
         try:
-            nodes = self._hits()
+            probed = self._probed
+            nodes = self._hits() if probed is None else probed.answer.nodes
             if not nodes:
                 return Answered(None, NEEDED)
             found = answer(nodes, asked_ends(nodes, source, target), packets)
@@ -199,12 +230,18 @@ class HitsScreen(Screen[Place]):
             self.dismiss(place)
 
     def action_copy(self) -> None:
-        """The whole answer in this arrangement, as `calitop hits` prints it, to the terminal's clipboard."""
+        """The whole answer in this arrangement, as the command prints it, to the terminal's clipboard."""
         from calitop.report.hits_text import hits_text
+        from calitop.report.probe import probe_text
 
-        if self._found is None:
+        found, probed = self._found, self._probed
+        if found is None:
             return
-        text = hits_text(self._found, by_hook=self.rows.by_hook, only_flow=self.rows.only_flow)
+        by_hook, only_flow = self.rows.by_hook, self.rows.only_flow
+        if probed is not None and found is probed.answer:
+            text = probe_text(probed, by_hook=by_hook, only_flow=only_flow)
+        else:
+            text = hits_text(found, by_hook=by_hook, only_flow=only_flow)
         self.app.copy_to_clipboard(text)
         self.notify(f"copied {len(text.splitlines())} lines", timeout=5, markup=False)
 
