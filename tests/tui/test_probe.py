@@ -158,6 +158,18 @@ async def test_from_sending_to_the_rule(states: list[NodeState], prober: FakePro
         assert "5 sent" not in text and TARGET not in text, "the answer since the baseline is another one"
 
 
+async def test_the_answer_waits_for_the_palette(states: list[NodeState], prober: FakeProber) -> None:
+    """What ends while something else is open over the dialog is shown when that is closed."""
+    async with live(states, prober) as (app, pilot):
+        await ready(app, pilot)
+        await pilot.press("enter", "ctrl+p")
+        await until(pilot, lambda: not isinstance(app.screen, ProbeScreen))
+        prober.steps.put(None)
+        await pilot.pause(0.1)
+        await pilot.press("escape")
+        await until(pilot, lambda: isinstance(app.screen, HitsScreen))
+
+
 async def test_the_last_probe_is_remembered(states: list[NodeState], prober: FakeProber) -> None:
     """Leaving keeps every field, for the next time; the key alone still sends nothing."""
     async with live(states, prober) as (app, pilot):

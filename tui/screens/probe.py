@@ -7,7 +7,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
-from textual import on
+from textual import events, on
 from textual.app import ComposeResult
 from textual.binding import Binding
 from textual.containers import Vertical
@@ -122,6 +122,7 @@ class ProbeScreen(ModalScreen[Left]):
         self._stop: threading.Event | None = None
         """Set while a probe runs."""
         self._heard = ""
+        self._result: ProbeResult | None = None
 
     def compose(self) -> ComposeResult:
         """Fields, what they come to, the button, the keys."""
@@ -256,6 +257,7 @@ class ProbeScreen(ModalScreen[Left]):
 
     def action_send(self) -> None:
         """Send exactly what stands there, or look up what would be; offline, copy the command."""
+        self._changed()  # a key may have come that no message told of yet
         if self._prober is None:
             self._copy()
         elif self._stop is None and self._plan is None:
@@ -271,6 +273,7 @@ class ProbeScreen(ModalScreen[Left]):
     def _run(self, prober: Prober, plan: Plan) -> None:
         self._stop = threading.Event()
         self._lock(True)
+        self.query_one(Button).label = "running" + self._signs.cut
         work = partial(self._probe, prober, plan, self._stop)
         self.run_worker(work, thread=True, group="probe")
 
@@ -305,7 +308,8 @@ class ProbeScreen(ModalScreen[Left]):
     @on(Ended)
     def _show_end(self, message: Ended) -> None:
         if message.result is not None:
-            self.dismiss(Left(self._draft, message.result))
+            self._result = message.result
+            self._show_answer()
             return
         self._stop = None
         self._lock(False)
@@ -313,6 +317,12 @@ class ProbeScreen(ModalScreen[Left]):
             self._fail("STOPPED by you", f"It had come to: {self._heard}")
         else:
             self._fail("NO ANSWER", str(message.error))
+
+    @on(events.ScreenResume)
+    def _show_answer(self) -> None:
+        """At once, or when what was opened over this screen is closed."""
+        if self._result is not None and self.is_active:
+            self.dismiss(Left(self._draft, self._result))
 
     def action_leave(self) -> None:
         """Stop what is running; else, or when it does not stop, leave."""
