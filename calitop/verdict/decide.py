@@ -10,8 +10,8 @@ from collections.abc import Sequence
 
 from calitop.hits.flow import Flow, likely_packets
 from calitop.hits.moved import NodeHits
-from calitop.verdict.collecting import collect_on
 from calitop.verdict.along import can_be_of, checkpoints_of, is_answer_to
+from calitop.verdict.collecting import collect_on
 from calitop.verdict.loss import Loss
 from calitop.verdict.losses import losses_of
 from calitop.verdict.open_end import next_to_look

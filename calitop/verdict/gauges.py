@@ -99,7 +99,7 @@ class Gauges:
         return self._hits.index.chains[key].priority or 0
 
     def _entered(self, key: ChainKey) -> int | None:
-        if self._hits.index.chains[key].complete is not True:
+        if self._hits.index.chains[key].complete is not True or self._is_mixed(key):
             return None
         total = 0
         for delta, how in self._rules(key):
@@ -114,7 +114,7 @@ class Gauges:
 
     def dropped_below(self, base: ChainKey) -> int | None:
         """Packets that rules and the policy of a base chain dropped; None where another base shares them."""
-        if self._drops_uncounted(base):
+        if self._drops_uncounted(base) or (self._is_mixed(base) and self._lost_below(base)):
             return None
         total = 0
         for each in self.losing:
@@ -125,6 +125,18 @@ class Gauges:
                 return None
             total += each.delta.packets
         return total
+
+    def _is_mixed(self, base: ChainKey) -> bool:
+        """Whether a chain counts both families: one of `inet`, unless only this family came by."""
+        if base.family != "inet":
+            return False
+        other = "Ip6" if self.family == "ipv4" else "Ip"
+        names = (f"{other}.InReceives", f"{other}.OutRequests")
+        read = self._hits.after.stats or {}
+        return any(name not in read or self._hits.stats.get(name, 0) for name in names)
+
+    def _lost_below(self, base: ChainKey) -> bool:
+        return any(base in self.bases_of(each.key) for each in self.losing)
 
     def _drops_uncounted(self, base: ChainKey) -> bool:
         """Whether a native chain may drop what no counter shows: nft counts only where it is told to."""

@@ -113,7 +113,7 @@ def _answered_node(nodes: Sequence[NodeHits], source: End, flow: Flow, expected:
 
 
 def _of_all(nodes: Sequence[NodeHits], expected: int | None) -> Passage:
-    """Without a flow: every pod's link that moved received as much as it sent, and two carried the packets."""
+    """Without a flow: every pod's link that moved received what it sent, and two carried the packets."""
     ends = [End(node.name, device) for node in nodes for device in node.links if is_workload(node, device)]
     counts = [_counted(nodes, end) for end in ends]
     evidence = tuple(_words(end, *count) for end, count in zip(ends, counts, strict=True))

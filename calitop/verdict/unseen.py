@@ -25,7 +25,7 @@ def by_unread_rules(node: NodeHits, gauges: Gauges) -> Iterator[Loss]:
         proven=False,
         says=f"{packets_words(gap)} left FORWARD or OUTPUT and did not reach POSTROUTING",
         evidence=(
-            f"{node.name}: FORWARD and OUTPUT let {packets_words(gap)} more through than POSTROUTING received",
+            f"{node.name}: POSTROUTING received {packets_words(gap)} less than FORWARD and OUTPUT let go",
         ),
         ways=frozenset(Way(hook, None, outer) for hook in ("FORWARD", "OUTPUT") for outer in (False, True)),
         condition="a rule that was not captured dropped them: of the other iptables backend or of an own nft "

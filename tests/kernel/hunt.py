@@ -1,17 +1,15 @@
 """Faults, alone and stacked, between all kinds of ends: what the lab measures beside what calitop answers.
 
-`python3 -m tests.kernel.hunt --seconds 600 --keep FILE` walks as many cases as fit in the time, in an
-order that the seed fixes; `test_verdict_hunt.py` keeps a few.
+The seed fixes the order of the cases; `test_verdict_hunt.py` walks the first of them.
 """
 
 from __future__ import annotations
 
-import os
 import random
 import re
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from ipaddress import ip_address
 from typing import Any
@@ -25,12 +23,12 @@ from calitop.verdict.answer import answer
 from calitop.verdict.records import Verdict, Where
 from lab import topology
 from lab.faults import FAULTS
-from lab.machine import OTHER, Lab, Settings
+from lab.machine import Lab, Settings
 from lab.measure import Reading
 from lab.measure import read as measure
 from lab.plan import KubeProxy, Plan, healthy
 from lab.shell import inside
-from lab.topology import WORK1, WORK2, Node, Pod
+from lab.topology import Node, Pod
 
 NODES = topology.NODES
 PACKETS = 5
@@ -164,7 +162,7 @@ class Case:
 
 
 def _with(plan: Plan, changes: Mapping[str, Any]) -> Plan:
-    joined = {
+    joined: dict[str, Any] = {
         name: (*getattr(plan, name), *value) if name in ("sysctls", "routes", "missing_routes") else value
         for name, value in changes.items()
     }
@@ -205,7 +203,7 @@ class Outcome:
         return ip_address(address(self.case.source)), ip_address(address(self.case.target))
 
     def like_captures(self) -> Outcome:
-        """The same without what plain captures do not hold: `conntrack -S`, the other backend, pods' names."""
+        """The same without what plain captures do not hold: `conntrack -S` and the other backend."""
         return replace(
             self,
             before=_plainer(self.before, self.case.backend),
@@ -291,6 +289,52 @@ def _send(lab: Lab, case: Case) -> int:
         return int(found[1]) if found else 0
     words = [sys.executable, "-c", SEND, case.protocol, target, str(PACKETS)]
     return int(subprocess.run([*prefix, *words], capture_output=True, text=True, check=True).stdout)
+
+
+# -- judging -----------------------------------------------------------------------------
+
+_COUNTED = {
+    "rp_filter": "TcpExt.IPReversePathFilter",
+    "no_route": "IpExt.InNoRoutes",
+    "no_forwarding": "Ip.InAddrErrors",
+    "ttl": "Ip.InHdrErrors",
+    "mtu": "Ip.FragFails",
+}
+_SILENT = ("blackhole", "unreachable", "prohibit")
+
+
+def is_true(verdict: Verdict, outcome: Outcome) -> bool:
+    """Whether a verdict agrees with what was measured; an undecided one always does."""
+    rejects = any("-j REJECT" in words for words in outcome.drops())
+    if verdict.where is None:
+        return verdict.outcome == "undecided" or outcome.answered == PACKETS
+    return (outcome.answered < PACKETS or rejects) and _is_measured(verdict, verdict.where, outcome)
+
+
+def _is_measured(verdict: Verdict, where: Where, outcome: Outcome) -> bool:
+    counted = [words for words, count in outcome.drops().items() if count == verdict.packets]
+    if where.chain is not None:
+        kind = "policy " if where.kind == "policy" else f"#{where.number} "
+        place = f"{where.table} {where.chain} {kind}"
+        return any(
+            words.startswith((f"{where.node} {place}", f"{where.node} other {place}")) for words in counted
+        )
+    if where.name in _COUNTED:
+        return f"{where.node} {_COUNTED[where.name]}" in counted
+    if where.name == "conntrack_full":
+        return where.node is not None and outcome.case.plans()[where.node].conntrack_full
+    return where.name in _SILENT and not counted
+
+
+def questions(outcome: Outcome) -> Iterator[tuple[str, Verdict]]:
+    """The verdict by what is given: both nodes or one, with and without the flow and the number."""
+    full, plain = outcome.nodes, outcome.like_captures().nodes
+    yield "all that was read", answer(full, outcome.ends, PACKETS).verdict
+    for given, nodes in (("both", plain), *((node.name, [node]) for node in plain)):
+        for ends in (outcome.ends, None):
+            for packets in (PACKETS, None):
+                words = f"{given}{', flow' if ends else ''}{', number' if packets else ''}"
+                yield words, answer(nodes, ends, packets).verdict
 
 
 # -- cases -------------------------------------------------------------------------------
