@@ -247,6 +247,8 @@ def run(lab: Lab, case: Case) -> Outcome:
         for fault in case.faults:
             for place, words in fault.undo:
                 inside(lab.namespace(place), "sh", stdin=words + "\n")
+        # What waits for an answer to its ARP would be sent in the middle of the next case.
+        inside(lab.namespace(case.source.name), "ip", "neigh", "flush", "all")
 
 
 def _commands(case: Case) -> Iterator[tuple[str, str]]:
