@@ -175,4 +175,4 @@ def _why_open(losses: Sequence[Loss], through: Passage, seen: str) -> str:
 
 def _candidate(loss: Loss) -> Candidate:
     node = loss.where.node or "NODE"
-    return Candidate(loss.where, loss.condition or "its packets are those of the flow", collect_on(node))
+    return Candidate(loss.where, loss.condition or "it took the packets of the flow", collect_on(node))

@@ -62,5 +62,5 @@ def _rule_loss(node: NodeHits, each: Moved) -> Loss:
         evidence=(f"{node.name}: {name} {signed(packets)}" + ("" if each.delta.exact else " or more"),),
         flow=each.flow,
         ways=each.ways,
-        condition="its packets are those of the flow",
+        condition="its packets are those of the flow: it rises by as many as are sent when another number is",
     )
