@@ -13,9 +13,9 @@ from calitop.counters.counts import Delta
 from calitop.formats.spec import spec
 from calitop.hits.moved import Moved, NodeHits
 from calitop.hits.targets import ENDING, LOSING, PASSING, loses
+from calitop.model.matches import Always, Comment
 from calitop.model.network import IpFamily
 from calitop.model.rules import Chain, ChainKey, Rule
-from calitop.model.matches import Always, Comment
 from calitop.model.spec import RuleSpec
 from calitop.outline.order import base_chains
 
