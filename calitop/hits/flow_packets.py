@@ -9,7 +9,7 @@ from itertools import product
 
 from calitop.hits.ends import End, best_route, is_underlay, is_workload, own_addresses
 from calitop.hits.flow import Flow
-from calitop.hits.moved import Leg, NodeHits, Way
+from calitop.hits.moved import LegName, NodeHits, Way
 from calitop.model.values import Address
 from calitop.path.packet import ICMP, ICMPV6, IPIP, NO_DEVICE, TCP, UDP, Packet
 from calitop.path.routing import lookup
@@ -44,7 +44,7 @@ def packets_of(nodes: Sequence[NodeHits], node: NodeHits, flow: Flow) -> list[Pa
     return list(dict.fromkeys(found))
 
 
-def _both_legs(packet: Packet, flow: Flow) -> Iterator[tuple[Leg, Packet, tuple[End | None, End | None]]]:
+def _both_legs(packet: Packet, flow: Flow) -> Iterator[tuple[LegName, Packet, tuple[End | None, End | None]]]:
     yield "request", packet, (flow.source, flow.target)
     yield "reply", packet.reply(), (flow.target, flow.source)
 
@@ -81,7 +81,7 @@ def _errors(node: NodeHits, world: World, flow: Flow) -> Iterator[Passing]:
 
 
 def _inner(
-    node: NodeHits, world: World, packet: Packet, source: End | None, target: End | None, leg: Leg
+    node: NodeHits, world: World, packet: Packet, source: End | None, target: End | None, leg: LegName
 ) -> Iterator[Passing]:
     """One direction of the flow itself, on its way from `source` to `target`."""
     starts = source is not None and source.node == node.name
@@ -105,7 +105,7 @@ def _inner(
 
 
 def _sent(
-    packet: Packet, devices: Sequence[str | None], leg: Leg | None, outer: bool = False
+    packet: Packet, devices: Sequence[str | None], leg: LegName | None, outer: bool = False
 ) -> Iterator[Passing]:
     for hook, device in product(("OUTPUT", "POSTROUTING"), devices):
         yield Passing(Way(hook, leg, outer), replace(packet, iif=NO_DEVICE, oif=device))
@@ -134,7 +134,7 @@ def _foreign(node: NodeHits) -> list[str | None]:
 # -- outside ----------------------------------------------------------------------------
 
 
-def _outer(nodes: Sequence[NodeHits], node: NodeHits, flow: Flow) -> Iterator[tuple[Leg | None, Packet]]:
+def _outer(nodes: Sequence[NodeHits], node: NodeHits, flow: Flow) -> Iterator[tuple[LegName | None, Packet]]:
     """Tunnel packets between this node and the one at the other end, both ways."""
     mine = _underlay(node)
     others = {
@@ -151,7 +151,7 @@ def _outer(nodes: Sequence[NodeHits], node: NodeHits, flow: Flow) -> Iterator[tu
         yield from ((back, packet) for packet in _tunnelled(other, one))
 
 
-def _legs_of(node: NodeHits, flow: Flow) -> tuple[Leg | None, Leg | None]:
+def _legs_of(node: NodeHits, flow: Flow) -> tuple[LegName | None, LegName | None]:
     """What the tunnel carries away from a node, and to it."""
     starts, ends = (end is not None and end.node == node.name for end in (flow.source, flow.target))
     if starts == ends:
@@ -183,7 +183,7 @@ def _gateways(node: NodeHits, flow: Flow) -> set[Address]:
     return gateways - set(own_addresses(node))
 
 
-def _at_host(node: NodeHits, packet: Packet, leg: Leg | None) -> Iterator[Passing]:
+def _at_host(node: NodeHits, packet: Packet, leg: LegName | None) -> Iterator[Passing]:
     devices: list[str | None] = [device for device in node.links if is_underlay(node, device)]
     if packet.src in own_addresses(node):
         yield from _sent(packet, devices or [None], leg, outer=True)

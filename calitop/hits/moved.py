@@ -17,7 +17,7 @@ from calitop.model.rules import ChainKey, Rule
 
 FlowTest = Callable[[ChainKey, "int | None"], "bool | None"]
 """Whether a rule (by index) or policy (None) could have counted packets of the flow; None unknown."""
-Leg = Literal["request", "reply", "error"]
+LegName = Literal["request", "reply", "error"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +25,7 @@ class Way:
     """How packets of a flow can come by a place."""
 
     hook: str
-    leg: Leg | None
+    leg: LegName | None
     """None where it is open which."""
     outer: bool = False
     """As the tunnel's packet around the flow's."""

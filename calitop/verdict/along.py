@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from calitop.hits.ends import End, is_underlay
 from calitop.hits.flow import Flow
-from calitop.hits.moved import Leg, NodeHits, Way
+from calitop.hits.moved import LegName, NodeHits, Way
 from calitop.model.rules import HOOKS
 from calitop.verdict.loss import Loss
 from calitop.verdict.trail import errors_of
@@ -20,7 +20,7 @@ from calitop.verdict.trail import errors_of
 _TUNNELS = ("ipip", "vxlan", "geneve", "wireguard")
 _BEGIN, _END = -1, len(HOOKS)
 Step = tuple[int, int, int, int]
-"""Leg, node along the leg, inside or outside of the tunnel as they come there, hook."""
+"""LegName, node along the leg, inside or outside of the tunnel as they come there, hook."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +33,7 @@ class Checkpoint:
     """Or several, as words."""
     packets: int
     """At most so many of the flow: other traffic counts too."""
-    leg: Leg
+    leg: LegName
 
     def __str__(self) -> str:
         return f"{self.device} on {self.node}"
@@ -61,12 +61,12 @@ def is_answer_to(later: Loss, first: Loss, nodes: Sequence[NodeHits]) -> bool:
 
 def _steps(loss: Loss, way: Way, flow: Flow) -> Iterator[Step | None]:
     """Where along the flow the place is met; None where that is not known."""
-    legs: tuple[Leg, ...] = (way.leg,) if way.leg else ("request", "reply")
+    legs: tuple[LegName, ...] = (way.leg,) if way.leg else ("request", "reply")
     for leg in legs:
         yield _step(leg, loss.where.node, way, flow)
 
 
-def _step(leg: Leg, node: str | None, way: Way, flow: Flow) -> Step | None:
+def _step(leg: LegName, node: str | None, way: Way, flow: Flow) -> Step | None:
     source, target = flow.source, flow.target
     if source is None or target is None:
         return None
@@ -87,7 +87,7 @@ def checkpoints_of(nodes: Sequence[NodeHits], flow: Flow | None) -> list[Checkpo
     ]
 
 
-def _of_leg(nodes: Sequence[NodeHits], near: End, far: End, leg: Leg) -> Iterator[Checkpoint]:
+def _of_leg(nodes: Sequence[NodeHits], near: End, far: End, leg: LegName) -> Iterator[Checkpoint]:
     number = int(leg == "reply")
     here, there = (next(node for node in nodes if node.name == end.node) for end in (near, far))
     if near.device and not near.own:
@@ -99,7 +99,7 @@ def _of_leg(nodes: Sequence[NodeHits], near: End, far: End, leg: Leg) -> Iterato
         yield Checkpoint(step, there.name, far.device, _tx(there, [far.device]), leg)
 
 
-def _between(here: NodeHits, there: NodeHits, number: int, leg: Leg) -> Iterator[Checkpoint]:
+def _between(here: NodeHits, there: NodeHits, number: int, leg: LegName) -> Iterator[Checkpoint]:
     """The tunnel's and the physical devices of both nodes.
 
     What goes without a tunnel passes the physical devices alone, so their surplus counts as well.

@@ -74,12 +74,13 @@ def _blamed(
 
 def _without_consequences(nodes: Sequence[NodeHits], whole: list[Loss]) -> list[Loss]:
     """The places that took the flow, without those that took what a node told the sender about that."""
-    for first in whole:
-        if all(is_answer_to(each, first, nodes) for each in whole if each is not first):
-            others = [each for each in whole if each is not first]
-            if not any(is_answer_to(first, each, nodes) for each in others):
-                return [first]
-    return whole
+    answers = {
+        later.where
+        for first in whole
+        for later in whole
+        if is_answer_to(later, first, nodes) and not is_answer_to(first, later, nodes)
+    }
+    return [loss for loss in whole if loss.where not in answers]
 
 
 def _settled(losses: Sequence[Loss], likely: int | None) -> int | None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from calitop.hits.ends import best_route, is_underlay
 from calitop.hits.flow import Flow
-from calitop.hits.moved import Leg, NodeHits, Way
+from calitop.hits.moved import LegName, NodeHits, Way
 from calitop.model.network import IpFamily, Route
 from calitop.model.values import Address
 from calitop.verdict import reverse_path
@@ -156,7 +156,7 @@ def _counted_loss(
     )
 
 
-def _routed(leg: Leg | None, outer: bool = False) -> frozenset[Way]:
+def _routed(leg: LegName | None, outer: bool = False) -> frozenset[Way]:
     return frozenset((Way("PREROUTING", leg, outer),))
 
 
@@ -195,11 +195,11 @@ def _silent_loss(node: NodeHits, packets: int, flow: Flow | None, known: _Statis
     )
 
 
-def _discarding(node: NodeHits, flow: Flow | None) -> tuple[Route, Address, Leg] | None:
+def _discarding(node: NodeHits, flow: Flow | None) -> tuple[Route, Address, LegName] | None:
     """The route that discards the flow's packets, the address that it is for, and on which leg."""
     if flow is None:
         return None
-    legs: tuple[tuple[Address, Leg], ...] = ((flow.dst, "request"), (flow.src, "reply"))
+    legs: tuple[tuple[Address, LegName], ...] = ((flow.dst, "request"), (flow.src, "reply"))
     for address, leg in legs:
         route = best_route(node, address)
         if route is not None and route.type in _DISCARDING:
@@ -207,6 +207,6 @@ def _discarding(node: NodeHits, flow: Flow | None) -> tuple[Route, Address, Leg]
     return None
 
 
-def _refused(route: Route, _address: Address, _leg: Leg, packets: int) -> tuple[str, str]:
+def _refused(route: Route, _address: Address, _leg: LegName, packets: int) -> tuple[str, str]:
     name = route.type or ""
     return name, f"the {name} route {route.dst} took {packets_words(packets)}"

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from calitop.hits.ends import best_route
 from calitop.hits.flow import Flow
-from calitop.hits.moved import Leg, NodeHits, Way
+from calitop.hits.moved import LegName, NodeHits, Way
 from calitop.model.values import Address
 from calitop.verdict.gauges import Gauges
 from calitop.verdict.loss import Loss
@@ -61,11 +61,11 @@ def _role(node: NodeHits, device: str) -> str | None:
     return node.index.role_of_link(link) if link else None
 
 
-def _legs_by(node: NodeHits, flow: Flow | None, device: str) -> list[Leg]:
+def _legs_by(node: NodeHits, flow: Flow | None, device: str) -> list[LegName]:
     """The legs of the flow that leave a node by a device."""
     if flow is None:
         return []
-    ends: tuple[tuple[Leg, Address], ...] = (("request", flow.dst), ("reply", flow.src))
+    ends: tuple[tuple[LegName, Address], ...] = (("request", flow.dst), ("reply", flow.src))
     return [
         leg
         for leg, address in ends
