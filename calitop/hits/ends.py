@@ -114,14 +114,18 @@ def _by_node_of_pod(node: NodeHits, address: Address) -> End | None:
 
 
 def _by_cilium_range(node: NodeHits, address: Address) -> End | None:
-    """The range whose gateway is the node's own cilium_host inside it is this node's."""
-    route = best_route(node, address)
-    if route is None or route.gateway is None or route.dst == "default":
-        return None
-    gateway = ip_address(route.gateway)
-    if gateway not in own_addresses(node) or gateway not in ip_network(route.dst, strict=False):
-        return None
-    return End(node.name, _only_moved_workload(node, address))
+    """The range whose gateway is the node's own cilium_host inside it is this node's.
+
+    Whether or not it is the best route: Cilium's BPF delivers to its pods past the routes.
+    """
+    own = own_addresses(node)
+    for route in node.after.routes:
+        if route.gateway is None or route.dst == "default" or _holds(route, address) is None:
+            continue
+        gateway = ip_address(route.gateway)
+        if gateway in own and gateway in ip_network(route.dst, strict=False):
+            return End(node.name, _only_moved_workload(node, address))
+    return None
 
 
 def _by_block(node: NodeHits, address: Address) -> End | None:
@@ -134,13 +138,18 @@ def _by_block(node: NodeHits, address: Address) -> End | None:
 
 def _only_moved_workload(node: NodeHits, address: Address) -> str | None:
     """The one pod link that moved and that no other address is known to be behind."""
-    taken = {
+    moved = unclaimed_links(node, address)
+    return moved[0] if len(moved) == 1 else None
+
+
+def unclaimed_links(node: NodeHits, address: Address | None = None) -> list[str]:
+    """The pods' links that moved and lead to no other address by any route."""
+    claimed = {
         route.dev
         for route in node.after.routes
         if route.dev and route.gateway is None and route.dst.split("/")[0] != str(address)
     }
-    moved = [device for device in node.links if is_workload(node, device) and device not in taken]
-    return moved[0] if len(moved) == 1 else None
+    return [device for device in node.links if is_workload(node, device) and device not in claimed]
 
 
 _WITNESSES: tuple[Callable[[NodeHits, Address], End | None], ...] = (

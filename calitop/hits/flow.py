@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from ipaddress import ip_address
 
-from calitop.hits.ends import End, find_end, own_addresses
+from calitop.hits.ends import End, find_end, own_addresses, unclaimed_links
 from calitop.hits.moved import NodeHits
 from calitop.model.network import IpFamily
 from calitop.model.node import ConntrackEntry
@@ -33,9 +33,29 @@ class Flow:
         return f"{self.src} -> {self.dst}"
 
 
-def flow_between(nodes: Sequence[NodeHits], src: Address, dst: Address) -> Flow:
-    """The flow with both its ends looked for on the nodes."""
-    return Flow(src, dst, find_end(nodes, src), find_end(nodes, dst))
+def flow_between(nodes: Sequence[NodeHits], src: Address, dst: Address, source: End | None = None) -> Flow:
+    """The flow with both its ends looked for on the nodes; not the source where it is given."""
+    ends = (source or find_end(nodes, src), find_end(nodes, dst))
+    return Flow(src, dst, *_told_apart(nodes, *ends))
+
+
+def _told_apart(
+    nodes: Sequence[NodeHits], source: End | None, target: End | None
+) -> tuple[End | None, End | None]:
+    """Two pods of one node whose links are not known, by the only two links that moved.
+
+    The sender is never sent more than the receiver: no answer comes without a request.
+    """
+    if source is None or target is None or source.node != target.node:
+        return source, target
+    if source.own or target.own or source.device or target.device:
+        return source, target
+    node = next(node for node in nodes if node.name == source.node)
+    links = unclaimed_links(node)
+    if len(links) != 2:
+        return source, target
+    first, last = sorted(links, key=lambda device: node.links[device].tx_packets or 0)
+    return End(node.name, first), End(node.name, last)
 
 
 def traced_flow(nodes: Sequence[NodeHits]) -> Flow | None:

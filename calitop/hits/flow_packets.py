@@ -9,7 +9,7 @@ from itertools import product
 
 from calitop.hits.ends import End, best_route, is_underlay, is_workload, own_addresses
 from calitop.hits.flow import Flow
-from calitop.hits.moved import NodeHits
+from calitop.hits.moved import LegName, NodeHits, Way
 from calitop.model.values import Address
 from calitop.path.packet import ICMP, ICMPV6, IPIP, NO_DEVICE, TCP, UDP, Packet
 from calitop.path.routing import lookup
@@ -18,13 +18,14 @@ from calitop.path.world import World
 TUNNEL_PORTS = (4789, 8472, 8473, 6081)
 """VXLAN as Calico and as Cilium use it, Cilium beside another VXLAN, Geneve."""
 _ICMP_REQUEST = {4: (ICMP, 8), 6: (ICMPV6, 128)}
+_ICMP_ERRORS = {4: (ICMP, (3, 11)), 6: (ICMPV6, (1, 2, 3, 4))}
 
 
 @dataclass(frozen=True, slots=True)
 class Passing:
-    """A packet with the hook at which it passes."""
+    """A packet with the hook at which it passes, and where it is going."""
 
-    hook: str
+    way: Way
     packet: Packet
 
 
@@ -35,12 +36,17 @@ def packets_of(nodes: Sequence[NodeHits], node: NodeHits, flow: Flow) -> list[Pa
     found = [
         passing
         for packet in inner
-        for way, ends in ((packet, (flow.source, flow.target)), (packet.reply(), (flow.target, flow.source)))
-        for passing in _inner(node, world, way, *ends)
+        for leg, way, ends in _both_legs(packet, flow)
+        for passing in _inner(node, world, way, *ends, leg)
     ]
-    found += [passing for packet in _outer(nodes, node, flow) for passing in _at_host(node, packet)]
+    found += [passing for leg, packet in _outer(nodes, node, flow) for passing in _at_host(node, packet, leg)]
     found += _errors(node, world, flow)
     return list(dict.fromkeys(found))
+
+
+def _both_legs(packet: Packet, flow: Flow) -> Iterator[tuple[LegName, Packet, tuple[End | None, End | None]]]:
+    yield "request", packet, (flow.source, flow.target)
+    yield "reply", packet.reply(), (flow.target, flow.source)
 
 
 def _requests(flow: Flow) -> Iterator[Packet]:
@@ -62,43 +68,47 @@ def _rewritten(nodes: Sequence[NodeHits], flow: Flow) -> Iterator[Packet]:
 
 def _errors(node: NodeHits, world: World, flow: Flow) -> Iterator[Passing]:
     """What a node on the way tells the sender when it refuses its packets."""
-    if flow.family == "ipv4":
-        error = Packet(family="ipv4", dst=flow.src, protocol=ICMP)
-        for kind in (3, 11):
-            packet = replace(error, icmp_type=kind)
-            yield from _sent(packet, _ways_out(world, packet, None))
-            yield from _inner(node, world, packet, None, flow.source)
+    protocol, kinds = _ICMP_ERRORS[flow.src.version]
+    told = [Packet(family=flow.family, dst=flow.src, protocol=protocol, icmp_type=kind) for kind in kinds]
+    reset = Packet(family=flow.family, src=flow.dst, dst=flow.src, protocol=TCP)
+    for packet in (*told, reset):
+        yield from _sent(packet, _ways_out(world, packet, None), "error")
+    for packet in told:
+        yield from _inner(node, world, packet, None, flow.source, "error")
 
 
 # -- inside -----------------------------------------------------------------------------
 
 
 def _inner(
-    node: NodeHits, world: World, packet: Packet, source: End | None, target: End | None
+    node: NodeHits, world: World, packet: Packet, source: End | None, target: End | None, leg: LegName
 ) -> Iterator[Passing]:
     """One direction of the flow itself, on its way from `source` to `target`."""
     starts = source is not None and source.node == node.name
     ends = target is not None and target.node == node.name
     if starts and source is not None and source.own:
-        yield from _sent(packet, [target.device] if ends and target else _ways_out(world, packet, None))
+        devices = [target.device] if ends and target else _ways_out(world, packet, None)
+        yield from _sent(packet, devices, leg)
         return
     ways_in = [source.device] if starts and source is not None else _foreign(node)
     for device in ways_in:
         arrived = replace(packet, iif=device, oif=NO_DEVICE)
-        yield Passing("PREROUTING", arrived)
+        yield Passing(Way("PREROUTING", leg), arrived)
         if ends and target is not None and target.own:
-            yield Passing("INPUT", arrived)
+            yield Passing(Way("INPUT", leg), arrived)
             continue
         mine = [target.device] if ends and target is not None else []
         # A pod of Cilium may be reached by its own device or, by BPF, behind cilium_host.
         for oif in dict.fromkeys((*mine, *_ways_out(world, packet, device))):
-            yield Passing("FORWARD", replace(packet, iif=device, oif=oif))
-            yield Passing("POSTROUTING", replace(packet, iif=NO_DEVICE, oif=oif))
+            yield Passing(Way("FORWARD", leg), replace(packet, iif=device, oif=oif))
+            yield Passing(Way("POSTROUTING", leg), replace(packet, iif=NO_DEVICE, oif=oif))
 
 
-def _sent(packet: Packet, devices: Sequence[str | None]) -> Iterator[Passing]:
+def _sent(
+    packet: Packet, devices: Sequence[str | None], leg: LegName | None, outer: bool = False
+) -> Iterator[Passing]:
     for hook, device in product(("OUTPUT", "POSTROUTING"), devices):
-        yield Passing(hook, replace(packet, iif=NO_DEVICE, oif=device))
+        yield Passing(Way(hook, leg, outer), replace(packet, iif=NO_DEVICE, oif=device))
 
 
 def _ways_out(world: World, packet: Packet, device: str | None) -> list[str | None]:
@@ -108,19 +118,23 @@ def _ways_out(world: World, packet: Packet, device: str | None) -> list[str | No
 
 
 def _foreign(node: NodeHits) -> list[str | None]:
-    """Devices by which packets from other nodes can come in: all that received, but no pod's."""
+    """Devices by which packets from other nodes can come in: all that received, but no pod's.
+
+    A device that is not known where the links were not counted.
+    """
     found: list[str | None] = [
         device
         for device, delta in node.links.items()
         if delta.rx_packets != 0 and device != "lo" and not is_workload(node, device)
     ]
-    return found or [None]
+    counted = any(link.counters.rx_packets is not None for link in node.after.links)
+    return found if counted else [None]
 
 
 # -- outside ----------------------------------------------------------------------------
 
 
-def _outer(nodes: Sequence[NodeHits], node: NodeHits, flow: Flow) -> Iterator[Packet]:
+def _outer(nodes: Sequence[NodeHits], node: NodeHits, flow: Flow) -> Iterator[tuple[LegName | None, Packet]]:
     """Tunnel packets between this node and the one at the other end, both ways."""
     mine = _underlay(node)
     others = {
@@ -132,8 +146,17 @@ def _outer(nodes: Sequence[NodeHits], node: NodeHits, flow: Flow) -> Iterator[Pa
     for one, other in product(sorted(mine, key=int), sorted(others, key=int)):
         if one.version != other.version:
             continue
-        for src, dst in ((one, other), (other, one)):
-            yield from _tunnelled(src, dst)
+        away, back = _legs_of(node, flow)
+        yield from ((away, packet) for packet in _tunnelled(one, other))
+        yield from ((back, packet) for packet in _tunnelled(other, one))
+
+
+def _legs_of(node: NodeHits, flow: Flow) -> tuple[LegName | None, LegName | None]:
+    """What the tunnel carries away from a node, and to it."""
+    starts, ends = (end is not None and end.node == node.name for end in (flow.source, flow.target))
+    if starts == ends:
+        return None, None
+    return ("request", "reply") if starts else ("reply", "request")
 
 
 def _tunnelled(src: Address, dst: Address) -> Iterator[Packet]:
@@ -160,12 +183,12 @@ def _gateways(node: NodeHits, flow: Flow) -> set[Address]:
     return gateways - set(own_addresses(node))
 
 
-def _at_host(node: NodeHits, packet: Packet) -> Iterator[Passing]:
+def _at_host(node: NodeHits, packet: Packet, leg: LegName | None) -> Iterator[Passing]:
     devices: list[str | None] = [device for device in node.links if is_underlay(node, device)]
     if packet.src in own_addresses(node):
-        yield from _sent(packet, devices or [None])
+        yield from _sent(packet, devices or [None], leg, outer=True)
         return
     for device in devices or [None]:
         arrived = replace(packet, iif=device, oif=NO_DEVICE)
-        yield Passing("PREROUTING", arrived)
-        yield Passing("INPUT", arrived)
+        yield Passing(Way("PREROUTING", leg, outer=True), arrived)
+        yield Passing(Way("INPUT", leg, outer=True), arrived)

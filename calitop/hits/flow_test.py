@@ -5,13 +5,14 @@ Only rules that counted are followed: what did not move let nothing of the flow 
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Sequence
 
 from calitop.counters.counts import Place
 from calitop.formats.spec import spec
 from calitop.hits.flow import Flow
 from calitop.hits.flow_packets import Passing, packets_of
-from calitop.hits.moved import NodeHits
+from calitop.hits.moved import NodeHits, Way
 from calitop.hits.targets import ENDING
 from calitop.model.matches import AddrType, InSet, Interface, Match, RpFilter, Unknown
 from calitop.model.rules import ChainKey
@@ -36,7 +37,8 @@ def _marked(nodes: Sequence[NodeHits], node: NodeHits, flow: Flow) -> NodeHits:
     for passing in packets_of(nodes, node, flow):
         search.follow(passing)
     return node.with_flow(
-        lambda key, index: search.found.get((key, index), False if _is_explained(node, key) else None)
+        lambda key, index: search.found.get((key, index), False if _is_explained(node, key) else None),
+        search.ways,
     )
 
 
@@ -55,20 +57,23 @@ class _Search:
 
     Attributes:
         found: Places that a packet of the flow can have met: True, or None where that is open.
+        ways: How it can have come to each.
     """
 
     def __init__(self, node: NodeHits) -> None:
         self._node, self._world = node, World(node.after)
         self._bases = base_chains(node.after)
         self.found: dict[Place, Truth] = {}
+        self.ways: dict[Place, set[Way]] = defaultdict(set)
 
     def follow(self, passing: Passing) -> None:
         """Lead one packet through every base chain of its hook."""
+        self._way = passing.way
         seen: dict[ChainKey, Truth] = {}
         for base in self._bases:
             chain = self._node.index.chains[base]
             fits = base.family in (passing.packet.family, "inet", None)
-            if fits and (chain.hook or base.chain) == passing.hook:
+            if fits and (chain.hook or base.chain) == passing.way.hook:
                 self._chain(base, passing.packet, True, seen)
 
     def _chain(self, start: ChainKey, packet: Packet, sure: Truth, seen: dict[ChainKey, Truth]) -> None:
@@ -110,5 +115,6 @@ class _Search:
         return (None if any(isinstance(each, _OF_THE_NODE) for each in open_ones) else True), not open_ones
 
     def _note(self, place: Place, truth: Truth) -> None:
+        self.ways[place].add(self._way)
         if self.found.get(place) is not True:
             self.found[place] = truth

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Set
 from dataclasses import dataclass, field, replace
+from typing import Literal
 
 from calitop.cni.index import NodeIndex
 from calitop.counters.compare import compare
-from calitop.counters.counts import Counts, Delta, Reset
+from calitop.counters.counts import Counts, Delta, Place, Reset
 from calitop.formats.spec import comments
 from calitop.hits.order import meeting_order
 from calitop.model.network import LinkCounters
@@ -16,6 +17,18 @@ from calitop.model.rules import ChainKey, Rule
 
 FlowTest = Callable[[ChainKey, "int | None"], "bool | None"]
 """Whether a rule (by index) or policy (None) could have counted packets of the flow; None unknown."""
+LegName = Literal["request", "reply", "error"]
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """How packets of a flow can come by a place."""
+
+    hook: str
+    leg: LegName | None
+    """None where it is open which."""
+    outer: bool = False
+    """As the tunnel's packet around the flow's."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -34,6 +47,8 @@ class Moved:
     rule: Rule | None = None
     flow: bool | None = None
     """Could belong to the flow that was asked for; None when unknown or when none was."""
+    ways: frozenset[Way] = frozenset()
+    """How packets of that flow can have come here."""
 
     @property
     def packets(self) -> int:
@@ -63,11 +78,9 @@ class NodeHits:
         """Rules and policies that started over or went away."""
         return self.counts.resets
 
-    def with_flow(self, test: FlowTest) -> NodeHits:
-        """The same with every moved place asked whether it could be of the flow."""
-        return replace(
-            self, moved=tuple(replace(each, flow=test(each.key, each.index)) for each in self.moved)
-        )
+    def with_flow(self, test: FlowTest, ways: Mapping[Place, Set[Way]]) -> NodeHits:
+        """The same with every moved place asked whether it could be of the flow, and how."""
+        return replace(self, moved=tuple(_asked(each, test, ways) for each in self.moved))
 
 
 def node_hits(name: str, before: NodeState, after: NodeState) -> NodeHits:
@@ -108,6 +121,11 @@ def _one(index: NodeIndex, key: ChainKey, position: int | None, delta: Delta) ->
         return Moved(key, None, None, delta, f"policy {chain.policy or '?'}")
     rule = chain.rules[position]
     return Moved(key, position, rule.number, delta, rule.text, comments(rule), rule)
+
+
+def _asked(each: Moved, test: FlowTest, ways: Mapping[Place, Set[Way]]) -> Moved:
+    place = (each.key, each.index)
+    return replace(each, flow=test(*place), ways=frozenset(ways.get(place, ())))
 
 
 def _link_moved(delta: LinkCounters) -> bool:

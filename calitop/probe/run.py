@@ -14,8 +14,6 @@ from dataclasses import replace
 from calitop.cni.index import NodeIndex
 from calitop.errors import CalitopError, NeedPrivilege, SourceUnavailable, UsageError
 from calitop.hits.ends import End
-from calitop.hits.flow import flow_between
-from calitop.hits.flow_test import with_flow
 from calitop.probe.background import hits_without, measure, remark
 from calitop.probe.connect import SYN_PATIENCE_S, connect_tcp, send_datagrams
 from calitop.probe.echo import send_echoes
@@ -35,8 +33,7 @@ from calitop.probe.records import (
 )
 from calitop.probe.watch import packets_seen, sent_as_asked
 from calitop.sources.namespace import ReaderThread
-from calitop.verdict.answer import Answer
-from calitop.verdict.decide import decide
+from calitop.verdict.answer import Answer, answer
 
 BACKGROUND_S = 1.0
 PATIENCE_S = 1.0
@@ -193,13 +190,10 @@ class _Run:
     # -- both ---------------------------------------------------------------------------
 
     def _answer(self, now: Reading, packets: int | None) -> Answer:
-        """As `verdict.answer.answer`, with the sender's device as it was found."""
+        origin = self._origin
         hits = hits_without(self._name, self._background, self._baseline, now)
-        flow = flow_between([hits], self._origin.address, self._target)
-        if self._origin.space is not None:
-            flow = replace(flow, source=End(self._name, self._origin.device))
-        marked = with_flow([hits], flow)
-        return Answer(tuple(marked), flow, decide(marked, flow, packets), packets)
+        source = End(self._name, origin.device) if origin.space is not None else None
+        return answer([hits], (origin.address, self._target), packets, source)
 
     def _result(self, now: Reading, found: Answer, sending: Sending | None, seen: int | None) -> ProbeResult:
         background: Background = replace(self._background, window_s=now.at - self._baseline.at)

@@ -164,8 +164,9 @@ LINKS = (LINK, ADDR, ROUTE, ROUTE_IPV6, RULE, RULE_IPV6)
 
 NETSTAT = Capture("netstat.txt", ("cat", "/proc/net/netstat"), Part.COUNTERS)
 SNMP = Capture("snmp.txt", ("cat", "/proc/net/snmp"), Part.COUNTERS)
+SNMP_IPV6 = Capture("snmp6.txt", ("cat", "/proc/net/snmp6"), Part.COUNTERS, required=False)
 DEV = Capture("dev.txt", ("cat", "/proc/net/dev"), Part.COUNTERS)
-COUNTERS = (NETSTAT, SNMP, DEV)
+COUNTERS = (NETSTAT, SNMP, SNMP_IPV6, DEV)
 
 SYSCTL = Capture("sysctl.txt", ("sysctl", "-a"), Part.SETTINGS)
 NEIGHBOURS = Capture("ip-neigh.json", ("ip", "-j", "neigh"), Part.SETTINGS)

@@ -115,7 +115,7 @@ class LatestAnswers:
     def stats(self) -> dict[str, int]:
         """The kernel's own statistics."""
         out: dict[str, int] = {}
-        for wanted in (capture.SNMP, capture.NETSTAT):
+        for wanted in (capture.SNMP, capture.NETSTAT, capture.SNMP_IPV6):
             reading = self.reading(wanted)
             out.update((reading.fragment.stats or {}) if reading else {})
         return out

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal
 
+from calitop.hits.ends import End
 from calitop.hits.flow import Flow, flow_between, likely_packets, traced_flow
 from calitop.hits.flow_test import with_flow
 from calitop.hits.moved import NodeHits
@@ -52,7 +53,10 @@ class Answer:
 
 
 def answer(
-    nodes: Sequence[NodeHits], ends: tuple[Address, Address] | None = None, packets: int | None = None
+    nodes: Sequence[NodeHits],
+    ends: tuple[Address, Address] | None = None,
+    packets: int | None = None,
+    source: End | None = None,
 ) -> Answer:
     """The verdict over what moved on some nodes.
 
@@ -60,9 +64,10 @@ def answer(
         nodes: Each node between two moments.
         ends: Sender and receiver; without them everything that moved is judged together.
         packets: How many packets were sent; taken from what moved when None.
+        source: Where the sender is, from who knows it; looked for on the nodes when None.
     """
     if ends is None:
         return Answer(tuple(nodes), None, decide(nodes, traced_flow(nodes), packets), packets)
-    flow = flow_between(nodes, *ends)
+    flow = flow_between(nodes, *ends, source)
     marked = with_flow(nodes, flow)
     return Answer(tuple(marked), flow, decide(marked, flow, packets), packets)

@@ -7,6 +7,7 @@ def collect_on(node: str) -> str:
     """How to get the counters of a node: with calitop, and without."""
     return (
         f"on {node}, before and after more pings: calitop save DEST; without calitop there: "
-        "iptables-save -c; ip -j -s -d link; sysctl net.ipv4.conf; cat /proc/net/netstat /proc/net/snmp; "
+        "iptables-save -c; ip -j -s -d link; sysctl net.ipv4.conf; "
+        "cat /proc/net/netstat /proc/net/snmp /proc/net/snmp6; "
         "ip -j route show table all; conntrack -S"
     )

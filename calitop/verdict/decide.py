@@ -10,8 +10,10 @@ from collections.abc import Sequence
 
 from calitop.hits.flow import Flow, likely_packets
 from calitop.hits.moved import NodeHits
+from calitop.verdict.along import can_be_of, checkpoints_of, is_answer_to
 from calitop.verdict.collecting import collect_on
-from calitop.verdict.losses import Loss, losses_of
+from calitop.verdict.loss import Loss
+from calitop.verdict.losses import losses_of
 from calitop.verdict.open_end import next_to_look
 from calitop.verdict.records import Candidate, Verdict
 from calitop.verdict.trail import Passage, passage
@@ -30,11 +32,12 @@ def decide(nodes: Sequence[NodeHits], flow: Flow | None, packets: int | None) ->
     if not any(node.moved or node.links or node.stats for node in nodes):
         return _nothing(nodes)
     losses = [loss for node in nodes for loss in losses_of(node, flow, expected)]
-    through = passage(nodes, flow, expected)
+    losses = _reached(nodes, flow, losses)
+    through = passage(nodes, flow, expected, guessed=packets is None)
     if packets is None:
         expected = _settled(losses, expected)
     notes = _notes(flow, packets, expected)
-    blamed = _blamed(losses, expected, through, flow)
+    blamed = _blamed(nodes, losses, expected, through, flow)
     contradicted = through.passed and blamed is not None and blamed.flow is True
     if through.passed and not contradicted:
         return _passed(through, flow, losses, notes)
@@ -43,16 +46,41 @@ def decide(nodes: Sequence[NodeHits], flow: Flow | None, packets: int | None) ->
     return _undecided(nodes, flow, losses, through, expected, notes)
 
 
-def _blamed(losses: Sequence[Loss], expected: int | None, through: Passage, flow: Flow | None) -> Loss | None:
+def _reached(nodes: Sequence[NodeHits], flow: Flow | None, losses: Sequence[Loss]) -> list[Loss]:
+    """The places to which as many packets of the flow can have come as were lost there."""
+    if flow is None:
+        return list(losses)
+    checkpoints = checkpoints_of(nodes, flow)
+    return [loss for loss in losses if can_be_of(loss, checkpoints, flow)]
+
+
+def _blamed(
+    nodes: Sequence[NodeHits],
+    losses: Sequence[Loss],
+    expected: int | None,
+    through: Passage,
+    flow: Flow | None,
+) -> Loss | None:
     """The one place that took what was expected; None where none does, or several do."""
     proven = [loss for loss in losses if loss.proven]
-    whole = [loss for loss in proven if loss.packets == expected]
+    whole = _without_consequences(nodes, [loss for loss in proven if loss.packets == expected])
     rivals = [loss for loss in losses if not loss.proven and loss.packets == expected]
     if len(whole) == 1 and not rivals:
         return whole[0]
     if not whole and len(proven) == 1 and len(losses) == 1 and expected is not None:
         return proven[0] if _accounts(proven[0], expected, through, flow) else None
     return None
+
+
+def _without_consequences(nodes: Sequence[NodeHits], whole: list[Loss]) -> list[Loss]:
+    """The places that took the flow, without those that took what a node told the sender about that."""
+    answers = {
+        later.where
+        for first in whole
+        for later in whole
+        if is_answer_to(later, first, nodes) and not is_answer_to(first, later, nodes)
+    }
+    return [loss for loss in whole if loss.where not in answers]
 
 
 def _settled(losses: Sequence[Loss], likely: int | None) -> int | None:
@@ -148,4 +176,4 @@ def _why_open(losses: Sequence[Loss], through: Passage, seen: str) -> str:
 
 def _candidate(loss: Loss) -> Candidate:
     node = loss.where.node or "NODE"
-    return Candidate(loss.where, loss.condition or "its packets are those of the flow", collect_on(node))
+    return Candidate(loss.where, loss.condition or "it took the packets of the flow", collect_on(node))

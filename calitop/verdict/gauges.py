@@ -7,15 +7,15 @@ counts everything that reaches it, and what reaches the end counts in the policy
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from functools import cached_property
 
 from calitop.counters.counts import Delta
 from calitop.formats.spec import spec
-from calitop.hits.moved import NodeHits
+from calitop.hits.moved import Moved, NodeHits
 from calitop.hits.targets import ENDING, LOSING, PASSING, loses
 from calitop.model.matches import Always, Comment
-from calitop.model.rules import Chain, ChainKey, Family, Rule
+from calitop.model.network import IpFamily
+from calitop.model.rules import Chain, ChainKey, Rule
 from calitop.model.spec import RuleSpec
 from calitop.outline.order import base_chains
 
@@ -29,8 +29,8 @@ class Gauges:
     Every number is None where the counters do not tell it exactly.
     """
 
-    def __init__(self, hits: NodeHits, family: Family) -> None:
-        self._hits, self._family = hits, family
+    def __init__(self, hits: NodeHits, family: IpFamily) -> None:
+        self._hits, self.family = hits, family
 
     @cached_property
     def bases(self) -> dict[str, list[ChainKey]]:
@@ -38,7 +38,7 @@ class Gauges:
         found: dict[str, list[ChainKey]] = {}
         for key in base_chains(self._hits.after):
             chain = self._hits.index.chains[key]
-            if key.family in (self._family, "inet") and chain.type != "nat" and key.table != "nat":
+            if key.family in (self.family, "inet") and chain.type != "nat" and key.table != "nat":
                 found.setdefault(chain.hook or key.chain, []).append(key)
         return found
 
@@ -83,6 +83,11 @@ class Gauges:
         came, local, forwarded = self.left("PREROUTING"), self.entered("INPUT"), self.entered("FORWARD")
         return None if came is None or local is None or forwarded is None else came - local - forwarded
 
+    def forwarding_gap(self) -> int | None:
+        """Packets that FORWARD or OUTPUT let through and POSTROUTING did not receive."""
+        forwarded, sent, went = self.left("FORWARD"), self.left("OUTPUT"), self.entered("POSTROUTING")
+        return None if forwarded is None or sent is None or went is None else forwarded + sent - went
+
     def _conntrack_gap(self, hook: str) -> int | None:
         before = [key for key in self.bases.get(hook, ()) if self._priority(key) < CONNTRACK_PRIORITY]
         behind = [key for key in self.bases.get(hook, ()) if self._priority(key) >= CONNTRACK_PRIORITY]
@@ -94,7 +99,7 @@ class Gauges:
         return self._hits.index.chains[key].priority or 0
 
     def _entered(self, key: ChainKey) -> int | None:
-        if self._hits.index.chains[key].complete is not True:
+        if self._hits.index.chains[key].complete is not True or self._is_mixed(key):
             return None
         total = 0
         for delta, how in self._rules(key):
@@ -109,7 +114,7 @@ class Gauges:
 
     def dropped_below(self, base: ChainKey) -> int | None:
         """Packets that rules and the policy of a base chain dropped; None where another base shares them."""
-        if self._drops_uncounted(base):
+        if self._drops_uncounted(base) or (self._is_mixed(base) and self._lost_below(base)):
             return None
         total = 0
         for each in self.losing:
@@ -120,6 +125,18 @@ class Gauges:
                 return None
             total += each.delta.packets
         return total
+
+    def _is_mixed(self, base: ChainKey) -> bool:
+        """Whether a chain counts both families: one of `inet`, unless only this family came by."""
+        if base.family != "inet":
+            return False
+        other = "Ip6" if self.family == "ipv4" else "Ip"
+        names = (f"{other}.InReceives", f"{other}.OutRequests")
+        read = self._hits.after.stats or {}
+        return any(name not in read or self._hits.stats.get(name, 0) for name in names)
+
+    def _lost_below(self, base: ChainKey) -> bool:
+        return any(base in self.bases_of(each.key) for each in self.losing)
 
     def _drops_uncounted(self, base: ChainKey) -> bool:
         """Whether a native chain may drop what no counter shows: nft counts only where it is told to."""
@@ -132,12 +149,12 @@ class Gauges:
         )
 
     @cached_property
-    def losing(self) -> list[Losing]:
+    def losing(self) -> list[Moved]:
         """Everything that dropped or rejected packets of this family, in the order of the hooks."""
         return [
-            Losing(each.key, each.index, each.delta)
+            each
             for each in self._hits.moved
-            if each.key.family in (self._family, "inet") and self._loses(each.key, each.index)
+            if each.key.family in (self.family, "inet") and self._loses(each.key, each.index)
         ]
 
     def _loses(self, key: ChainKey, index: int | None) -> bool:
@@ -174,15 +191,6 @@ class Gauges:
         chain: Chain = self._hits.index.chains[key]
         for index, rule in enumerate(chain.rules):
             yield self._hits.counts.rule(key, index).delta, _counting(rule)
-
-
-@dataclass(frozen=True, slots=True)
-class Losing:
-    """A rule or policy that dropped packets."""
-
-    key: ChainKey
-    index: int | None
-    delta: Delta
 
 
 def is_unconditional(says: RuleSpec) -> bool:

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from calitop.hits.ends import best_route
-from calitop.hits.flow import Flow
+from calitop.hits.ends import End, best_route
+from calitop.hits.flow import Flow, likely_packets
 from calitop.hits.moved import NodeHits
 from calitop.model.values import Address
+from calitop.verdict.along import Checkpoint, checkpoints_of
 from calitop.verdict.collecting import collect_on
 from calitop.verdict.records import Candidate, Where
-from calitop.verdict.words import packets_words
+from calitop.verdict.words import packets_words, signed
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +40,7 @@ def next_to_look(nodes: Sequence[NodeHits], flow: Flow | None, expected: int | N
             f"neither end of {flow} was found on the nodes given",
             missing=(f"snapshots of the nodes of {flow.src} and {flow.dst}",),
         )
-    return _between(sender, receiver)
+    return _between(nodes, flow, expected)
 
 
 def _without_flow(nodes: Sequence[NodeHits]) -> Ahead:
@@ -55,6 +56,8 @@ def _onward(node: NodeHits, address: Address, what: str, expected: int | None) -
     route = best_route(node, address)
     device = route.dev if route else None
     count = _sent_by(node, device)
+    if expected is not None:
+        count = min(count, expected)  # a physical device carries ARP and others' packets too
     peer = route.gateway if route and route.gateway else None
     other = f"the node at {peer}" if peer and device != "cilium_host" else f"the node of {address}"
     way = f"{device} on {node.name}" if device else node.name
@@ -88,19 +91,76 @@ def _sent_by(node: NodeHits, device: str | None) -> int:
     return max((node.links[way].tx_packets or 0 for way in ways if way in node.links), default=0)
 
 
-def _between(sender: NodeHits, receiver: NodeHits) -> Ahead:
-    names = " and ".join(dict.fromkeys((sender.name, receiver.name)))
+def _between(nodes: Sequence[NodeHits], flow: Flow, expected: int | None) -> Ahead:
+    """Both ends are known, and no place took the packets: the devices tell how far they came."""
+    path = checkpoints_of(nodes, flow)
+    last = next((each for each in path if expected is None or each.packets < expected), None)
+    if expected is None or last is None:
+        return _nowhere(nodes, flow)
+    if last is path[0]:
+        return _not_sent(last, expected) if _is_at(last, flow.source) else _nowhere(nodes, flow)
+    before = path[path.index(last) - 1]
+    if _is_at(before, flow.target) and _is_at(last, flow.target):
+        return _not_answered(before, last)
+    what = "not" if before.leg == last.leg else "no reply"
     return Ahead(
-        f"no rule, policy or kernel check on {names} is seen to have taken the packets, and no "
-        "complete answer was seen either",
-        tuple(
+        f"the {before.leg} was seen at {before} ({signed(before.packets)}), and {what} at {last} "
+        f"({signed(last.packets)}); nothing in between is seen to have taken it",
+        tuple(_beyond(name, flow) for name in dict.fromkeys((before.node, last.node))),
+    )
+
+
+def _is_at(checkpoint: Checkpoint, end: End | None) -> bool:
+    """Whether a device is the pod's own link."""
+    return end is not None and (checkpoint.node, checkpoint.device) == (end.node, end.device)
+
+
+def _not_sent(first: Checkpoint, expected: int) -> Ahead:
+    return Ahead(
+        f"{first} brought {signed(first.packets)} of {expected} from the sender: the others did not leave "
+        "it, for want of an answer to its ARP or of a route",
+        (
             Candidate(
-                Where(node=node.name, kind="bpf"),
-                "a BPF program or the network between the nodes took them",
-                f"on {node.name}: cilium monitor --type drop; tcpdump -ni any icmp",
-            )
-            for node in dict.fromkeys((sender, receiver))
+                Where(node=first.node, kind="link", device=first.device),
+                "the sender gets no answer when it asks for its gateway's address",
+                f"on {first.node}: tcpdump -eni {first.device} arp; inside the sender: ip neigh; ip route",
+            ),
         ),
+    )
+
+
+def _not_answered(asked: Checkpoint, answered: Checkpoint) -> Ahead:
+    return Ahead(
+        f"the request reached the receiver behind {asked} ({signed(asked.packets)}), and it sent "
+        f"{signed(answered.packets)} back: the receiver itself did not answer",
+        (
+            Candidate(
+                Where(node=asked.node, kind="link", device=asked.device),
+                "a setting, a rule or a missing program inside the receiver",
+                "inside the receiver (kubectl exec, or nsenter -n -t PID): iptables-save -c; "
+                "sysctl net.ipv4.icmp_echo_ignore_all; ss -lntu; tcpdump -ni eth0",
+            ),
+        ),
+    )
+
+
+def _nowhere(nodes: Sequence[NodeHits], flow: Flow) -> Ahead:
+    ends = [end.node for end in (flow.source, flow.target) if end is not None]
+    names = list(dict.fromkeys(ends))
+    return Ahead(
+        f"no rule, policy or kernel check on {' and '.join(names)} is seen to have taken the packets, and no "
+        "complete answer was seen either",
+        tuple(_beyond(name, flow) for name in names),
+        ("how many packets were sent: --packets",) if not likely_packets(nodes) else (),
+    )
+
+
+def _beyond(node: str, flow: Flow) -> Candidate:
+    return Candidate(
+        Where(node=node, kind="bpf"),
+        "a BPF program, the network between the nodes, or rules that were not captured took them",
+        f"on {node}: cilium monitor --type drop; tcpdump -ni any host {flow.dst}; nft list ruleset; "
+        "iptables-legacy-save -c",
     )
 
 

@@ -43,10 +43,15 @@ def counted(policy: str, packets: int, rules: str) -> str:
 
 
 def hits(
-    folder: Path, name: str, after: str, before_files: dict[str, str], after_files: dict[str, str]
+    folder: Path,
+    name: str,
+    after: str,
+    before_files: dict[str, str],
+    after_files: dict[str, str],
+    before: str = BEFORE,
 ) -> NodeHits:
     """What moved on a small node."""
-    first = save(folder / name / "before", BEFORE, **before_files)
+    first = save(folder / name / "before", before, **before_files)
     last = save(folder / name / "after", after, **after_files)
     states = [open_one(str(each))[0].moments[0] for each in (first, last)]
     return node_hits(name, *states)

@@ -15,8 +15,8 @@ def routed_away(folder: Path, came: int, filtered: int, dropped: int = 0) -> Nod
     if dropped:
         after = counted("mangle FORWARD", dropped, after)
         after = after.replace("[0:0] -A FORWARD", f"[{dropped}:0] -A FORWARD")
-    statistics = [{"netstat.txt": NETSTAT.format(count)} for count in (7, 7 + filtered)]
-    return hits(folder, "n", after, *statistics)
+    first, last = ({"netstat.txt": NETSTAT.format(count)} for count in (7, 7 + filtered))
+    return hits(folder, "n", after, first, last)
 
 
 def test_statistic_of_the_missing_amount_is_proof(tmp_path: Path) -> None:
