@@ -246,4 +246,10 @@ def _place_of_chain(key: ChainKey) -> int:
 
 
 def _same(a: tuple[Ruleset, ...], b: tuple[Ruleset, ...]) -> bool:
-    return len(a) == len(b) and all(x is y for x, y in zip(a, b, strict=True))
+    """Whether the tables are the very same; the rulesets around them are made anew with each state."""
+    return len(a) == len(b) and all(
+        (x.family, x.backend) == (y.family, y.backend)
+        and len(x.tables) == len(y.tables)
+        and all(one is other for one, other in zip(x.tables, y.tables, strict=True))
+        for x, y in zip(a, b, strict=True)
+    )
