@@ -94,7 +94,8 @@ class Ledger:
             key: old[key] if key in kept else _unread(chain, old.get(key), structure)
             for key, chain in chains.items()
         }
-        self._publish(counts, readings, _every_place(counts), at=structure.at, poll=self.counts.poll)
+        new = {key: chain for key, chain in counts.items() if key not in kept}
+        self._publish(counts, readings, _every_place(new), at=structure.at, poll=self.counts.poll)
 
     def rebase(self) -> Counts:
         """Count from the newest values on."""

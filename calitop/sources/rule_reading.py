@@ -16,7 +16,7 @@ from typing import Protocol, runtime_checkable
 from calitop.counters.sample import ChainReading
 from calitop.model.rules import Chain, ChainKey, TableKey
 from calitop.sources import capture
-from calitop.sources.capture import Capture
+from calitop.sources.capture import Capture, Captured
 from calitop.sources.rule_counters import CountersRead, RuleCounters
 from calitop.sources.source import Wanted
 from calitop.sources.state import LatestAnswers
@@ -132,15 +132,14 @@ class RuleReading:
         for wanted in self._whole.intersection(printed):
             self._whole.discard(wanted)
             self._few.pop(wanted, None)
-            chains = self._answers.chains_of(wanted)
-            if wanted in self._readers and not chains:
+            answer = self._answers[wanted]
+            if wanted in self._readers and (answer is None or not answer.ok):
                 self._drop(wanted)
             elif wanted in self._readers:
-                self._teach(wanted, chains)
-            self._note_program(wanted)
+                self._teach(wanted, self._answers.chains_of(wanted))
+            self._note_program(wanted, answer)
 
-    def _note_program(self, wanted: Capture) -> None:
-        answer = self._answers[wanted]
+    def _note_program(self, wanted: Capture, answer: Captured | None) -> None:
         followed = wanted in self._readers
         self._answers.follow(wanted, followed)
         if followed or answer is None or not answer.asked:
