@@ -219,9 +219,7 @@ class NodeIndex:
             and pod.interface.endswith(interface_name(pod.namespace, pod.name, ""))
         }
         chained = {
-            role.interface
-            for role in self._roles.values()
-            if role.interface and role.group in _FROM_AND_TO
+            role.interface for role in self._roles.values() if role.interface and role.group in _FROM_AND_TO
         }
         return frozenset(named | proven | (chained & names))
 

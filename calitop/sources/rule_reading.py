@@ -23,6 +23,8 @@ from calitop.sources.state import LatestAnswers
 
 WHOLE_EVERY_S = 2.0
 """All rules of a program are printed at most once in this time, however often they change."""
+_WHOLE_SHARE = 10
+"""More often where it takes less than one part in so many of the time."""
 _ATTEMPTS = 3
 """So often in a row a reader may say that the kernel holds other rules than were printed."""
 
@@ -121,7 +123,7 @@ class RuleReading:
     def prepare(self, due: Iterable[Capture]) -> None:
         """Make the readers of what is about to be printed: they must see what changes meanwhile."""
         for wanted in self._whole.intersection(due):
-            self._not_before[wanted] = time.monotonic() + WHOLE_EVERY_S
+            self._not_before[wanted] = time.monotonic()
             if wanted not in self._readers and self._refusals[wanted] < _ATTEMPTS:
                 reader = self._access.counters_of(wanted)
                 if reader is not None:
@@ -138,6 +140,13 @@ class RuleReading:
             elif wanted in self._readers:
                 self._teach(wanted, self._answers.chains_of(wanted))
             self._note_program(wanted, answer)
+            self._rest(wanted)
+
+    def _rest(self, wanted: Capture) -> None:
+        """Do not print all again at once; printing began when `_not_before` says."""
+        now = time.monotonic()
+        took = now - self._not_before.get(wanted, now)
+        self._not_before[wanted] = now + min(WHOLE_EVERY_S, _WHOLE_SHARE * took)
 
     def _note_program(self, wanted: Capture, answer: Captured | None) -> None:
         followed = wanted in self._readers

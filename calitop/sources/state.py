@@ -74,10 +74,8 @@ class LatestAnswers:
                 self._saves[wanted] = SaveCounters(wanted.family, wanted.backend)
 
     def _differs(self, wanted: Capture, answer: Captured) -> bool:
-        if wanted in self._followed:
-            return True
         if wanted in self._saves:
-            return not self._saves[wanted].take(answer.text)
+            return wanted in self._followed or not self._saves[wanted].take(answer.text)
         if wanted.part is Part.COUNTERS:
             return False
         still = _TICKING.sub("", answer.text)
