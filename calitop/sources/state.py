@@ -65,7 +65,10 @@ class LatestAnswers:
         return self._differs(wanted, answer) or fate
 
     def follow(self, wanted: Capture, followed: bool) -> None:
-        """Say whether somebody else reads a program's counters and sees when it is worth running."""
+        """Say whether somebody else reads a program's counters and sees when it is worth running.
+
+        What such a program prints is taken over whole: the counters in it are told nowhere else.
+        """
         if not followed:
             self._followed.discard(wanted)
         elif wanted not in self._followed:
@@ -74,8 +77,10 @@ class LatestAnswers:
                 self._saves[wanted] = SaveCounters(wanted.family, wanted.backend)
 
     def _differs(self, wanted: Capture, answer: Captured) -> bool:
+        if wanted in self._followed:
+            return True
         if wanted in self._saves:
-            return wanted in self._followed or not self._saves[wanted].take(answer.text)
+            return not self._saves[wanted].take(answer.text)
         if wanted.part is Part.COUNTERS:
             return False
         still = _TICKING.sub("", answer.text)
