@@ -38,7 +38,7 @@ class KernelRules:
             return None
         scope = _scope(wanted)
         try:
-            return None if scope is None else NftCounters(scope)
+            return None if scope is None else NftCounters.opened(scope)
         except OSError:
             return None
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 import time
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
+from contextlib import ExitStack, closing
 
 from calitop.counters.sample import ChainReading
 from calitop.model.rules import Chain, ChainKey, TableKey
@@ -32,17 +33,14 @@ _NONE: frozenset[ChainKey] = frozenset()
 class NftCounters:
     """See `rule_counters.RuleCounters`; for the tables of one listing, used by one thread.
 
-    Listens from the moment it is made, so it is made before the rules are printed.
-
     Args:
         scope: Which tables the listing has.
-
-    Raises:
-        OSError: This user may not ask, or there is no such socket here.
+        events: What tells of changes; from before the rules are printed.
+        ask: A socket of its own.
     """
 
-    def __init__(self, scope: Scope) -> None:
-        self._events, self._ask = NfEvents(), Nfnetlink()
+    def __init__(self, scope: Scope, events: NfEvents, ask: Nfnetlink) -> None:
+        self._events, self._ask = events, ask
         self._known: dict[ChainKey, KnownChain] = {}
         self._tables: set[TableKey] = set()
         self._changes = NftChanges(self._events, self._ask.generation(), scope, self._known, self._tables)
@@ -59,12 +57,26 @@ class NftCounters:
         """Read, or tried, and not handed over yet."""
         self._check_due = time.monotonic() + CHECK_EVERY_S
 
+    @classmethod
+    def opened(cls, scope: Scope) -> NftCounters:
+        """A reader in the network namespace of the calling thread.
+
+        Raises:
+            OSError: This user may not ask, or there is no such socket here.
+        """
+        with ExitStack() as opening:
+            events = opening.enter_context(closing(NfEvents()))
+            ask = opening.enter_context(closing(Nfnetlink()))
+            made = cls(scope, events, ask)
+            opening.pop_all()
+            return made
+
     def close(self) -> None:
         """Give back both sockets; may be called twice."""
         self._events.close()
         self._ask.close()
 
-    def learnt(self, key: ChainKey) -> Chain | None:
+    def with_handles(self, key: ChainKey) -> Chain | None:
         """See `rule_reading.KnowsHandles`."""
         known = self._known.get(key)
         return None if known is None else known.chain

@@ -69,7 +69,7 @@ class NoAccess:
 class KnowsHandles(Protocol):
     """A reader that knows the kernel's own numbers of the rules."""
 
-    def learnt(self, key: ChainKey) -> Chain | None:
+    def with_handles(self, key: ChainKey) -> Chain | None:
         """A chain that it was told, with the handles of its rules; None where it knows none."""
         ...
 
@@ -229,5 +229,5 @@ class RuleReading:
 def _with_handles(reader: RuleCounters, chains: Iterable[ChainKey]) -> dict[ChainKey, Chain]:
     if not isinstance(reader, KnowsHandles):
         return {}
-    learnt = ((key, reader.learnt(key)) for key in chains)
+    learnt = ((key, reader.with_handles(key)) for key in chains)
     return {key: chain for key, chain in learnt if chain is not None}

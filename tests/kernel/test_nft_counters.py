@@ -1,4 +1,4 @@
-"""Counters by following the hits, against iptables-nft-save and nft: equal for every rule, whatever changes."""
+"""Counters by following the hits, against the usual programs: equal for every rule, whatever changes."""
 
 from __future__ import annotations
 
