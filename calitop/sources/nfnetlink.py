@@ -2,7 +2,7 @@
 
 Only messages that ask are ever sent. Opening a socket loads nfnetlink and asking loads
 nf_tables where they are absent, so whoever opens one has looked first (`look.py`).
-Why this is our own: docs/decisions/0004-own-nfnetlink.md.
+Why this is our own: docs/decisions/0005-follow-the-hits.md.
 
 Source: include/uapi/linux/netlink.h, netfilter/nfnetlink.h, netfilter/nf_tables.h.
 """
@@ -159,10 +159,11 @@ class Nfnetlink:
 
     def _answer(self) -> bytes | None:
         data = self._socket.recv(_CHUNK)
-        with suppress(FileNotFoundError):
-            for _message in messages(memoryview(data)):
-                return data
-        return None
+        if _HEADER.unpack_from(data)[1] == _NLMSG_ERROR:
+            with suppress(FileNotFoundError):
+                _raise_refusal(memoryview(data)[_HEADER.size :])
+            return None
+        return data
 
     def dump(self, asked: bytes) -> Dump:
         """All that the kernel lists for a question made with `dump=True`.
