@@ -90,14 +90,6 @@ class KnownChain:
         flat = self.flat
         return [key for place, keys in self._ways if flat[place] != before[place] for key in keys]
 
-    def moved_since_printed(self) -> bool:
-        """Whether a rule has counted between the printing and the reading."""
-        pairs = zip(self.chain.rules, self.values, strict=True)
-        return any(
-            value is not None and (value.packets, value.bytes) != (rule.packets, rule.bytes)
-            for rule, value in pairs
-        )
-
 
 def _fits(layout: Layout, chain: Chain) -> bool:
     """Whether a listing has the printed rules, by number, and by handle where that was printed."""

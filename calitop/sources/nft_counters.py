@@ -22,7 +22,10 @@ from calitop.sources.rule_counters import CountersRead
 from calitop.sources.source import Wanted
 
 TOUCHED_AT_MOST = 100
-"""With more touched chains than this all rules are printed at once: the cheaper way."""
+"""With more touched chains than this all rules are printed at once: the cheaper way …"""
+_TOUCHED_SHARE = 20
+"""… or with more than one in so many: a chain printed alone costs as much as twenty among all, which
+are printed, parsed and listed. Were all printed too early, more would change meanwhile than before."""
 CHECK_EVERY_S = 60.0
 """Everything is read again after this time, in case a chain counted that nothing led to."""
 _SHARE = 100
@@ -55,6 +58,8 @@ class NftCounters:
         """Counted in the reading before, or were led to."""
         self._owed: set[ChainKey] = set()
         """Read, or tried, and not handed over yet."""
+        self._untold: dict[ChainKey, ChainReading] = {}
+        """Read when the rules were learnt, and not handed over yet."""
         self._check_due = time.monotonic() + CHECK_EVERY_S
 
     @classmethod
@@ -101,12 +106,14 @@ class NftCounters:
     def _forget(self, keys: Iterable[ChainKey]) -> None:
         for key in list(keys):
             self._known.pop(key, None)
+            self._untold.pop(key, None)
             self._uncounted.pop(key, None)
             self._roots.discard(key)
             self._policies.forget(key)
 
     def _learn(self, key: ChainKey, chain: Chain) -> bool:
         """Whether the kernel's chain has as many rules as the printed one."""
+        began = time.monotonic()
         try:
             known = KnownChain.read(self._ask, key, chain)
         except Interrupted:
@@ -121,8 +128,7 @@ class NftCounters:
             self._uncounted[key] = known.uncounted
         if known.layout.handles:
             self._changes.saw_handle(known.table, max(known.layout.handles))
-        if known.moved_since_printed():
-            self._owed.add(key)
+        self._untold[key] = ChainReading(known.values, chain.counter, began)
         return True
 
     def _catch_up(self) -> None:
@@ -149,7 +155,8 @@ class NftCounters:
         if full:
             now = time.monotonic()
             self._check_due = now + max(CHECK_EVERY_S, _SHARE * (now - began))
-        return CountersRead(reading.found, full and not reading.interrupted, _NONE, reading.took_s)
+        found, self._untold = {**self._untold, **reading.found}, {}
+        return CountersRead(found, full and not reading.interrupted, _NONE, reading.took_s)
 
     def _starts(self) -> set[ChainKey]:
         return self._roots.union(self._active, self._owed, *self._uncounted.values())
@@ -158,7 +165,8 @@ class NftCounters:
         """Say what must be printed again; until it is, nothing else is read."""
         if self._reported is not None:
             self._reported = self._reported.union(self._changes.chains, misfits)
-        if self._changes.more or (self._reported and len(self._reported) > TOUCHED_AT_MOST):
+        most = max(TOUCHED_AT_MOST, len(self._known) // _TOUCHED_SHARE)
+        if self._changes.more or (self._reported and len(self._reported) > most):
             self._reported = None
         self._changes.forget()
         return CountersRead({}, False, self._reported)
