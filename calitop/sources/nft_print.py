@@ -38,8 +38,10 @@ def printed_chains(
     texts: defaultdict[TableKey, list[str]] = defaultdict(list)
     for key in _present(keys):
         text = _listing(program, key)
-        if text is None:
+        if text is None and _present([key]):
             return None
+        if text is None:  # It was deleted in between.
+            continue
         texts[TableKey(*key[:3])].append(text)
     found = {
         table.chain(chain.name): chain
