@@ -9,8 +9,10 @@ counted in the caller and only later in the called chain.
 from __future__ import annotations
 
 import time
+from collections import Counter as Tally
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
+from collections.abc import Set as AbstractSet
 from contextlib import ExitStack, closing
 
 from calitop.counters.sample import ChainReading
@@ -30,6 +32,8 @@ CHECK_EVERY_S = 60.0
 """Everything is read again after this time, in case a chain counted that nothing led to."""
 _SHARE = 100
 """Such a check takes at most one part in so many of the time."""
+_DOUBTS = 3
+"""So often in a row a chain may be printed otherwise than it is."""
 _NONE: frozenset[ChainKey] = frozenset()
 
 
@@ -50,6 +54,8 @@ class NftCounters:
         self._policies = Policies(self._ask)
         self._reported: frozenset[ChainKey] | None = None
         """Told to have changed and not printed since; None for all."""
+        self._doubted: Tally[ChainKey] = Tally()
+        """Printed otherwise than they are, and how often in a row."""
         self._roots: set[ChainKey] = set()
         """Base chains."""
         self._uncounted: dict[ChainKey, frozenset[ChainKey]] = {}
@@ -98,10 +104,20 @@ class NftCounters:
         self._forget(self._known.keys() if self._reported is None else self._reported)
         self._reported = _NONE
         self._tables.update(TableKey(*key[:3]) for key in chains)
-        misfits = {key for key, chain in chains.items() if chain.present and not self._learn(key, chain)}
+        present = [(key, chain) for key, chain in chains.items() if chain.present]
+        misfits = {key for key, chain in present if not self._learn(key, chain)}
         self._policies.find(key for key in self._roots & chains.keys())
         self._catch_up()
-        return self._changes.more or misfits <= self._changes.chains
+        return self._changes.more or self._doubt(misfits - self._changes.chains)
+
+    def _doubt(self, misfits: AbstractSet[ChainKey]) -> bool:
+        """Have chains printed again that nobody touched and that do not fit; False when that does not help.
+
+        A program whose own listing was interrupted by another transaction may print too few rules.
+        """
+        self._doubted = Tally({key: self._doubted[key] + 1 for key in misfits})
+        self._changes.chains.update(misfits)
+        return all(times < _DOUBTS for times in self._doubted.values())
 
     def _forget(self, keys: Iterable[ChainKey]) -> None:
         for key in list(keys):

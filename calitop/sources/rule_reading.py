@@ -67,7 +67,10 @@ class NoAccess:
 
 @runtime_checkable
 class KnowsHandles(Protocol):
-    """A reader that knows the kernel's own numbers of the rules."""
+    """A reader that knows the kernel's own numbers of the rules.
+
+    A chain that it does not know was touched again, and is not shown as printed.
+    """
 
     def with_handles(self, key: ChainKey) -> Chain | None:
         """A chain that it was told, with the handles of its rules; None where it knows none."""
@@ -187,8 +190,8 @@ class RuleReading:
         if printed is None:
             self._want_whole(wanted)
             return False
-        self._answers.replace_chains(wanted, printed)
         self._teach(wanted, {key: chain for key, chain in printed.items() if chain is not None})
+        self._answers.replace_chains(wanted, {key: None for key, chain in printed.items() if chain is None})
         return True
 
     # -- counters ---------------------------------------------------------------------------
@@ -226,8 +229,8 @@ class RuleReading:
             self._whole.add(capture.NFT_NATIVE)
 
 
-def _with_handles(reader: RuleCounters, chains: Iterable[ChainKey]) -> dict[ChainKey, Chain]:
+def _with_handles(reader: RuleCounters, chains: Mapping[ChainKey, Chain]) -> Mapping[ChainKey, Chain]:
     if not isinstance(reader, KnowsHandles):
-        return {}
+        return chains
     learnt = ((key, reader.with_handles(key)) for key in chains)
     return {key: chain for key, chain in learnt if chain is not None}
