@@ -108,6 +108,8 @@ class NftCounters:
         misfits = {key for key, chain in present if not self._learn(key, chain)}
         self._policies.find(key for key in self._roots & chains.keys())
         self._catch_up()
+        # As many rules as were printed are not the printed ones where one came and another went.
+        self._forget(self._changes.chains & chains.keys())
         return self._changes.more or self._doubt(misfits - self._changes.chains)
 
     def _doubt(self, misfits: AbstractSet[ChainKey]) -> bool:

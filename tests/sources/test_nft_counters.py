@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from calitop.counters.sample import ChainReading
 from calitop.model.rules import Chain, ChainKey, Counter, Rule, TableKey
-from calitop.sources.nfnetlink import Dump, Message, NfEvents, Nfnetlink, attribute, question
+from calitop.sources.nfnetlink import Dump, Message, NfEvents, Nfnetlink, attribute, messages, question
 from calitop.sources.nft_changes import Scope
 from calitop.sources.nft_counters import NftCounters
 from calitop.sources.source import Wanted
@@ -40,6 +40,12 @@ def rule_message(handle: int, counter: Counter | None) -> bytes:
     return question(6, 2, attribute(1, "filter") + attribute(2, "x") + number + nested(4, expressions))
 
 
+def touched(chain: str, generation: int) -> bytes:
+    """The events of a transaction that deletes a rule."""
+    rule = question(8, 2, attribute(1, "filter") + attribute(2, chain))
+    return rule + question(15, 0, nested(1, generation.to_bytes(4, "big")))
+
+
 @dataclass
 class Kernel(NfEvents, Nfnetlink):
     """Chains with counters, asked like nf_tables and telling no events by itself."""
@@ -49,12 +55,16 @@ class Kernel(NfEvents, Nfnetlink):
     version: int = 1
     interrupted: int = 0
     asked: list[str] = field(default_factory=list)
+    events: list[bytes] = field(default_factory=list)
 
     def generation(self) -> int:
         return self.version
 
     def take(self, *, wait: bool = False) -> list[Message] | None:
-        return []
+        if not wait:
+            return []
+        told, self.events = self.events, []
+        return [message for data in told for message in messages(memoryview(data))]
 
     def ask(self, questions: Sequence[bytes]) -> list[bytes | None]:
         return [None] * len(questions)
@@ -221,3 +231,17 @@ def test_a_chain_that_is_not_printed_again_is_forgotten() -> None:
     del kernel.chains["a"]
     assert reader.learn({})
     assert set(reader.read(Wanted(full=True)).chains) == {TABLE.chain("INPUT")}
+
+
+def test_a_chain_that_is_touched_while_it_is_learnt_gets_no_handles() -> None:
+    """One rule came and another went: as many as printed, and yet others."""
+    kernel = a_kernel(INPUT=[("a", True)], a=[(None, True)])
+    reader = NftCounters(SCOPE, kernel, kernel)
+    kernel.version, kernel.events = 2, [touched("a", 2)]
+    assert reader.learn(kernel.printed())
+    assert reader.with_handles(TABLE.chain("a")) is None
+    assert reader.with_handles(TABLE.chain("INPUT")) is not None
+    assert reader.read(NOTHING_SPECIAL).changed == frozenset({TABLE.chain("a")})
+    assert reader.learn({TABLE.chain("a"): kernel.printed()[TABLE.chain("a")]})
+    found = reader.with_handles(TABLE.chain("a"))
+    assert found is not None and [rule.handle for rule in found.rules] == [2]
