@@ -37,12 +37,16 @@ class NodeIndex:
     """
 
     def __init__(self, state: NodeState, earlier: NodeIndex | None = None) -> None:
-        """Index a state, sharing what an earlier index of the very same rules has found."""
+        """Index a state, sharing what an earlier index has found for the very same chains."""
         self.state = state
         shared = earlier.rules if earlier is not None else None
         self.rules: RuleIndex = (
-            shared if shared and _same(shared.rulesets, state.rulesets) else RuleIndex(state.rulesets)
+            shared
+            if shared and _same(shared.rulesets, state.rulesets)
+            else RuleIndex(state.rulesets, shared if shared and shared.chains else None)
         )
+        if earlier is not None and earlier.state.pods == state.pods:
+            self._roles = self._roles_after(earlier)
 
     def prepare(self) -> NodeIndex:
         """Build now what a screen asks for at once, so that no key waits for it."""
@@ -129,7 +133,7 @@ class NodeIndex:
 
     def interface_of_chain(self, key: ChainKey) -> str | None:
         """The interface whose chain it is; None for all other chains."""
-        return chain_role(key.chain, key.table).interface
+        return self.role_of_chain(key).interface
 
     def rules_for_interface(self, name: str) -> list[RuleRef]:
         """The rules whose -i or -o (nft: iifname, oifname) that interface fits, wildcards too."""
@@ -177,6 +181,19 @@ class NodeIndex:
     def _roles(self) -> dict[ChainKey, ChainRole]:
         return {key: self._role(key, chain) for key, chain in self.chains.items()}
 
+    def _roles_after(self, earlier: NodeIndex) -> dict[ChainKey, ChainRole]:
+        """The roles, those of an earlier index where nothing they depend on has changed."""
+        if earlier.rules is self.rules:
+            return earlier._roles
+        cut = self._cut_tables == earlier._cut_tables
+        was, old, now = earlier._roles, earlier.rules, self.rules
+        return {
+            key: was[key]
+            if cut and old.chains.get(key) is chain and old.is_called(key) == now.is_called(key)
+            else self._role(key, chain)
+            for key, chain in self.chains.items()
+        }
+
     @cached_property
     def _links(self) -> dict[str, Link]:
         return {link.name: link for link in self.state.links}
@@ -202,9 +219,7 @@ class NodeIndex:
             and pod.interface.endswith(interface_name(pod.namespace, pod.name, ""))
         }
         chained = {
-            role.interface
-            for role in map(chain_role, (key.chain for key in self.chains))
-            if role.interface and role.group in _FROM_AND_TO
+            role.interface for role in self._roles.values() if role.interface and role.group in _FROM_AND_TO
         }
         return frozenset(named | proven | (chained & names))
 
@@ -246,4 +261,10 @@ def _place_of_chain(key: ChainKey) -> int:
 
 
 def _same(a: tuple[Ruleset, ...], b: tuple[Ruleset, ...]) -> bool:
-    return len(a) == len(b) and all(x is y for x, y in zip(a, b, strict=True))
+    """Whether the tables are the very same; the rulesets around them are made anew with each state."""
+    return len(a) == len(b) and all(
+        (x.family, x.backend) == (y.family, y.backend)
+        and len(x.tables) == len(y.tables)
+        and all(one is other for one, other in zip(x.tables, y.tables, strict=True))
+        for x, y in zip(a, b, strict=True)
+    )

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Iterator
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from functools import cached_property
 from typing import NamedTuple
@@ -71,15 +72,23 @@ def _nft_matches(text: str) -> Iterator[InterfaceMatch]:
             yield InterfaceMatch(names, "*", (match[1] or "").startswith("!"))
 
 
+Tests = list[tuple["RuleRef", list[InterfaceMatch]]]
+
+
 class RuleIndex:
     """Lookups over the rules of one structure.
+
+    Args:
+        rulesets: The rules.
+        earlier: The index of other rules; what it has found for chains that are the very same
+            objects is taken over, so that one changed chain of 15,000 costs little.
 
     Attributes:
         rulesets: The rules it speaks of; a state with the very same ones may share the index.
         chains: Every chain by its key.
     """
 
-    def __init__(self, rulesets: tuple[Ruleset, ...]) -> None:
+    def __init__(self, rulesets: tuple[Ruleset, ...], earlier: RuleIndex | None = None) -> None:
         self.rulesets = rulesets
         self.chains: dict[ChainKey, Chain] = {
             ruleset.key(table).chain(chain.name): chain
@@ -88,6 +97,45 @@ class RuleIndex:
             for chain in table.chains.values()
         }
         self._targets: dict[ChainKey, dict[int, tuple[ChainKey, ...]]] = {}
+        if earlier is not None:
+            self._take_over(earlier)
+
+    def _take_over(self, earlier: RuleIndex) -> None:
+        """Find anew only what changed chains can have changed."""
+        different = self.chains.keys() ^ earlier.chains.keys()
+        changed = {key for key, chain in self.chains.items() if earlier.chains.get(key) is not chain}
+        if different:
+            names = {key.chain for key in different}
+            changed |= {key for key, chain in self.chains.items() if _leads_to_any(chain, names)}
+        gone = earlier.chains.keys() - self.chains.keys()
+        self._targets = {
+            key: found for key, found in earlier._targets.items() if key not in changed and key not in gone
+        }
+        self._callers = self._callers_after(earlier, changed | gone)
+        self._tests_by_chain = {
+            key: tests
+            for key in self.chains
+            if (tests := self._find_tests(key) if key in changed else earlier._tests_by_chain.get(key))
+        }
+
+    def _callers_after(
+        self, earlier: RuleIndex, changed: AbstractSet[ChainKey]
+    ) -> dict[ChainKey, list[RuleRef]]:
+        """The callers after those chains changed, in the order of the text."""
+        callers = dict(earlier._callers)
+        fresh: defaultdict[ChainKey, list[RuleRef]] = defaultdict(list)
+        for key in changed & self.chains.keys():
+            for index, targets in self.targets(key).items():
+                for target in targets:
+                    fresh[target].append(RuleRef(key, index))
+        stale = {to for key in changed for keys in earlier._targets.get(key, {}).values() for to in keys}
+        order = {key: place for place, key in enumerate(self.chains)}
+        for target in stale | fresh.keys():
+            kept = [ref for ref in callers.pop(target, ()) if ref.key not in changed]
+            refs = sorted([*kept, *fresh[target]], key=lambda ref: (order[ref.key], ref.index))
+            if refs:
+                callers[target] = refs
+        return callers
 
     def targets(self, key: ChainKey) -> dict[int, tuple[ChainKey, ...]]:
         """Of the chain's rules that lead to chains: rule index -> those chains, in order."""
@@ -105,7 +153,12 @@ class RuleIndex:
 
     def rules_for_interface(self, name: str) -> list[RuleRef]:
         """The rules with an interface test that a packet of that interface passes."""
-        return [ref for ref, tests in self._interface_tests if any(test.matches(name) for test in tests)]
+        return [
+            ref
+            for found in self._tests_by_chain.values()
+            for ref, tests in found
+            if any(test.matches(name) for test in tests)
+        ]
 
     def _find_targets(self, key: ChainKey) -> dict[int, tuple[ChainKey, ...]]:
         chain = self.chains.get(key)
@@ -143,10 +196,16 @@ class RuleIndex:
         )
 
     @cached_property
-    def _interface_tests(self) -> list[tuple[RuleRef, list[InterfaceMatch]]]:
+    def _tests_by_chain(self) -> dict[ChainKey, Tests]:
+        return {key: tests for key in self.chains if (tests := self._find_tests(key))}
+
+    def _find_tests(self, key: ChainKey) -> Tests:
         return [
             (RuleRef(key, index), tests)
-            for key, chain in self.chains.items()
-            for index, rule in enumerate(chain.rules)
+            for index, rule in enumerate(self.chains[key].rules)
             if (tests := interface_matches(rule))
         ]
+
+
+def _leads_to_any(chain: Chain, names: AbstractSet[str]) -> bool:
+    return any(rule.target in names or not names.isdisjoint(rule.targets) for rule in chain.rules)

@@ -88,13 +88,15 @@ class Ledger:
         self._generation, self._chains = structure.generation, chains
         self._recent.clear()
         kept = {key for key, chain in counts.items() if chain is self.counts.chains.get(key)}
-        self._warm = {key for key, chain in counts.items() if chain.rates or key not in kept}
+        unseen = self._warm & counts.keys()
+        self._warm = unseen | {key for key, chain in counts.items() if chain.rates or key not in kept}
         old = self.counts.readings
         readings = {
             key: old[key] if key in kept else _unread(chain, old.get(key), structure)
             for key, chain in chains.items()
         }
-        self._publish(counts, readings, _every_place(counts), at=structure.at, poll=self.counts.poll)
+        new = {key: chain for key, chain in counts.items() if key not in kept}
+        self._publish(counts, readings, _every_place(new), at=structure.at, poll=self.counts.poll)
 
     def rebase(self) -> Counts:
         """Count from the newest values on."""

@@ -6,6 +6,7 @@ This file knows nothing about how any program spells a rule.
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal, NamedTuple
 
@@ -99,6 +100,21 @@ class Rule:
     line: int | None = None
     """Line in the file it was read from, from 1."""
 
+    def with_handle(self, handle: int) -> Rule:
+        """The same rule with the kernel's number; written out, because it is done 50,000 times."""
+        return Rule(
+            self.text,
+            self.number,
+            self.packets,
+            self.bytes,
+            self.target,
+            self.verb,
+            self.targets,
+            handle,
+            self.language,
+            self.line,
+        )
+
     @property
     def counter(self) -> Counter | None:
         """The rule's counter; None where the source printed none."""
@@ -131,6 +147,15 @@ class Chain:
     """False where the chain is only jumped to and stands nowhere in the text."""
     complete: bool | None = True
     """False where rules are known to be missing (a grep); None when the text cannot tell."""
+
+    def without_lines(self) -> Chain:
+        """The same chain of a text that nobody has."""
+        return replace(self, rules=tuple(replace(rule, line=None) for rule in self.rules))
+
+    def with_handles(self, handles: Sequence[int]) -> Chain:
+        """The same chain with the kernel's numbers of its rules, one per rule."""
+        rules = zip(self.rules, handles, strict=True)
+        return replace(self, rules=tuple([rule.with_handle(handle) for rule, handle in rules]))
 
     @property
     def counter(self) -> Counter | None:
@@ -169,7 +194,14 @@ class Table:
 
     def with_chain(self, chain: Chain) -> Table:
         """The same table with that chain added or put in place of its namesake."""
-        return replace(self, chains={**self.chains, chain.name: chain})
+        return self.with_chains({chain.name: chain})
+
+    def with_chains(self, chains: Mapping[str, Chain | None]) -> Table:
+        """The same table with those chains put in place of their namesakes or added; None removes."""
+        if not chains:
+            return self
+        merged = {**self.chains, **chains}
+        return replace(self, chains={name: chain for name, chain in merged.items() if chain is not None})
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -1,4 +1,4 @@
-"""This kernel as a live source: the usual programs for rules, files for counters, events for links."""
+"""This kernel as a live source: programs for rules, netlink and files for counters, events for links."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from pathlib import Path
 
 from calitop.counters.sample import Sample
 from calitop.sources.events import LinkEvents
+from calitop.sources.kernel_rules import KernelRules
 from calitop.sources.live import LiveReading
 from calitop.sources.local import LocalRunner
 from calitop.sources.namespace import ReaderThread
@@ -26,7 +27,9 @@ class KernelSource:
         self.name = netns or "this node"
         self._thread = ReaderThread(netns)
         self._events: LinkEvents | None = None
-        self._reading = LiveReading(LocalRunner(), netns, listed_pods(pods) if pods else ())
+        self._access = KernelRules()
+        listed = listed_pods(pods) if pods else ()
+        self._reading = LiveReading(LocalRunner(), netns, listed, access=self._access)
 
     def structure(self) -> Structure:
         """See `source.Source.structure`."""
@@ -46,6 +49,8 @@ class KernelSource:
         """End both threads; may be called twice."""
         if self._events is not None:
             self._events.close()
+        self._reading.close()
+        self._access.close()
         self._thread.close()
 
     def _links_changed(self) -> bool:

@@ -16,6 +16,7 @@ from calitop.model.node import Pod
 from calitop.sources import capture
 from calitop.sources.answers import utc_now
 from calitop.sources.capture import Capture, Captured, Part, Runner
+from calitop.sources.rule_reading import NoAccess, RuleAccess, RuleReading
 from calitop.sources.source import Structure, Wanted
 from calitop.sources.state import LatestAnswers
 
@@ -33,18 +34,26 @@ class LiveReading:
         name: The node's name where it is not what `hostname` says.
         pods: Pods that the operator gave.
         fallback: Name for a node that does not tell one.
+        access: Readers of counters, where the kernel can be asked without a program.
     """
 
     def __init__(
-        self, runner: Runner, name: str | None, pods: tuple[Pod, ...], fallback: str | None = None
+        self,
+        runner: Runner,
+        name: str | None,
+        pods: tuple[Pod, ...],
+        fallback: str | None = None,
+        access: RuleAccess | None = None,
     ) -> None:
         self._runner = runner
         self._name = name
         self._fallback = fallback
         self._pods = pods
         self._answers = LatestAnswers()
+        self._rules = RuleReading(access or NoAccess(), self._answers)
         self._generation = 0
         self._last: Structure | None = None
+        self._rules_at = self._printed_at = 0.0
         self._settings_due = 0.0
         self._changed: set[Part] = set()
         """What differs since the last structure."""
@@ -62,12 +71,17 @@ class LiveReading:
         self._raise_when_nothing_is_readable()
         if Part.RULES in self._changed or not self._generation:
             self._generation += 1
+            self._rules_at = self._printed_at
         self._changed.clear()
         self._unused.clear()
         name = self._name or self._answers.node_name() or self._fallback
         state = self._answers.state(name, utc_now(), self._pods)
-        self._last = Structure(self._generation, state, self._rules_read_at())
+        self._last = Structure(self._generation, state, self._rules_at)
         return self._last
+
+    def close(self) -> None:
+        """Give back the readers; to be called where they were made."""
+        self._rules.close()
 
     def refresh(self) -> Structure:
         """The last structure with the neighbours as read since.
@@ -82,26 +96,28 @@ class LiveReading:
         return self._last
 
     def counters(self, wanted: Wanted, links_due: bool) -> Sample | None:
-        """See `source.Source.counters`; everything is read each time, whatever is wanted."""
+        """See `source.Source.counters`; what no reader stands behind is read each time."""
         if not self._generation:
             return None
+        self._rules.read(wanted)
         due = self._due(links_due)
         self._read(due)
         if self._changed:
             self._unused.update(due)
             return None
+        read = self._rules.take()
         return Sample(
             self._generation,
             time.monotonic(),
-            dict(self._answers.chains()),
-            self._answers.took_s(),
-            full=True,
+            {**read.chains, **dict(self._answers.chains())},
+            {**read.took_s, **self._answers.took_s()},
+            full=read.full,
             links=self._answers.links(),
             stats=self._answers.stats(),
         )
 
     def _due(self, links_due: bool) -> list[Capture]:
-        due = [*capture.RULES, *capture.COUNTERS]
+        due = [*self._rules.due(), *capture.COUNTERS]
         if links_due:
             due += capture.LINKS
         if time.monotonic() >= self._settings_due:
@@ -111,11 +127,16 @@ class LiveReading:
         return due
 
     def _read(self, due: Sequence[Capture]) -> None:
-        if not due:
-            return
+        self._rules.prepare(due)
+        began = time.monotonic()
         for wanted, answer in zip(due, self._runner.run(due), strict=True):
             if self._answers.take(wanted, answer) and wanted is not capture.NEIGHBOURS:
                 self._changed.add(wanted.part)
+        self._rules.learn(due)
+        if self._rules.print_few():
+            self._changed.add(Part.RULES)
+        if Part.RULES in self._changed:
+            self._printed_at = began
         if capture.SYSCTL in due:
             took = sum(self._took(wanted) for wanted in capture.SETTINGS)
             self._settings_due = time.monotonic() + max(SETTINGS_EVERY_S, _SHARE * took)
@@ -123,10 +144,6 @@ class LiveReading:
     def _took(self, wanted: Capture) -> float:
         answer = self._answers[wanted]
         return answer.took_s if answer else 0.0
-
-    def _rules_read_at(self) -> float:
-        answers = self._given(capture.RULES)
-        return min((answer.read_at for answer in answers if answer.ok), default=time.monotonic())
 
     def _given(self, captures: Iterable[Capture]) -> list[Captured]:
         return [answer for answer in map(self._answers.__getitem__, captures) if answer is not None]

@@ -10,7 +10,7 @@ import os
 import socket
 import subprocess
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -33,34 +33,40 @@ class LocalRunner:
         self.timeout_s = timeout_s
         self._look = Look()
         self._programs = Programs()
+        self._saves: dict[Capture, Captured] = {}
+        """What iptables-nft-save printed last; the rest is left to nft."""
 
     def run(self, captures: Sequence[Capture]) -> list[Captured]:
         """One answer per capture, in order; what is absent is not asked and says so."""
-        self._look = look()
-        answers: dict[Capture, Captured] = {}
+        if any(wanted.need for wanted in captures):
+            self._look = look()
+        answers = []
         for wanted in captures:
-            answers[wanted] = self._one(wanted, answers)
-        return [answers[wanted] for wanted in captures]
+            answer = self._one(wanted)
+            if wanted in capture.SAVES[:2]:
+                self._saves[wanted] = answer
+            answers.append(answer)
+        return answers
 
     def close(self) -> None:
         """Nothing is kept open."""
 
-    def _one(self, wanted: Capture, before: Mapping[Capture, Captured]) -> Captured:
+    def _one(self, wanted: Capture) -> Captured:
         in_process = _IN_PROCESS.get(wanted)
         if in_process is not None:
             return _absent_folder(wanted) or _answer_of(wanted, in_process)
         if wanted.command[0] == "cat":
             return _answer_of(wanted, lambda: _proc_text(wanted.command[1]))
-        absent = self._absent(wanted, before)
+        absent = self._absent(wanted)
         if absent is not None:
             return absent
         if wanted is capture.TC:
             return self._filters(wanted)
         if wanted is capture.NFT_NATIVE:
-            return self._native(wanted, before)
+            return self._native(wanted)
         return self._program(wanted)
 
-    def _absent(self, wanted: Capture, before: Mapping[Capture, Captured]) -> Captured | None:
+    def _absent(self, wanted: Capture) -> Captured | None:
         """The answer for what is not asked; None for what is."""
         if wanted.need is None:
             return None
@@ -68,20 +74,20 @@ class LocalRunner:
             return not_asked(wanted, self._look.denied[wanted.need], denied=True)
         if wanted is capture.NFT_RULESET and self._look.nft:
             return None
-        if wanted is capture.NFT_NATIVE and self._native_tables(before):
+        if wanted is capture.NFT_NATIVE and self._native_tables():
             return None
         why = self._look.missing.get(wanted.need)
         return None if why is None else not_asked(wanted, why)
 
-    def _native(self, wanted: Capture, before: Mapping[Capture, Captured]) -> Captured:
+    def _native(self, wanted: Capture) -> Captured:
         """`nft list table` for each table; nft 1.0.6 fails when one call names several."""
-        tables = self._native_tables(before)
+        tables = self._native_tables()
         parts = [self._program(wanted, "list", "table", table.nft_family, table.name) for table in tables]
         return _together(wanted, parts)
 
-    def _native_tables(self, before: Mapping[Capture, Captured]) -> list[NftTable]:
+    def _native_tables(self) -> list[NftTable]:
         """Tables that iptables-nft-save does not print: not its own, or it could not."""
-        saves = {str(save.family): before[save] for save in capture.SAVES[:2] if save in before}
+        saves = {str(save.family): answer for save, answer in self._saves.items()}
 
         def told(table: NftTable) -> bool:
             save = saves.get(table.family)

@@ -6,21 +6,21 @@ Opening this socket loads nfnetlink and asking loads nf_tables where they are ab
 
 from __future__ import annotations
 
-import os
-import socket
-import struct
-from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass
 
-NETLINK_NETFILTER = 12
-NFT_MSG_GETTABLE = 10 << 8 | 1
-_NLM_F_REQUEST, _NLM_F_DUMP = 0x1, 0x300
-_NLMSG_ERROR, _NLMSG_DONE = 2, 3
-_NFTA_TABLE_NAME = 1
-_HEADER = struct.Struct("=IHHII")
+from calitop.sources.nfnetlink import (
+    FAMILIES,
+    GET_TABLE,
+    TABLE_ATTRIBUTE,
+    Message,
+    Nfnetlink,
+    attributes_of,
+    messages,
+    question,
+    text_of,
+)
 
-FAMILIES = {1: "inet", 2: "ipv4", 3: "arp", 5: "netdev", 7: "bridge", 10: "ipv6"}
-"""Family names by NFPROTO_* number (include/uapi/linux/netfilter.h)."""
 _IPTABLES = frozenset({"raw", "mangle", "nat", "filter", "security"})
 
 
@@ -49,37 +49,10 @@ def nft_tables() -> tuple[NftTable, ...]:
         PermissionError: Without CAP_NET_ADMIN in the namespace.
         OSError: The kernel refuses for another reason.
     """
-    with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, NETLINK_NETFILTER) as asked:
-        asked.settimeout(5)
-        request = _HEADER.pack(20, NFT_MSG_GETTABLE, _NLM_F_REQUEST | _NLM_F_DUMP, 1, 0)
-        asked.sendto(request + bytes(4), (0, 0))
-        return tuple(_tables(asked))
+    with closing(Nfnetlink()) as ask:
+        return tuple(map(_table, messages(ask.dump(question(GET_TABLE, 0, dump=True)).data)))
 
 
-def _tables(asked: socket.socket) -> Iterator[NftTable]:
-    while True:
-        for kind, body in _messages(asked.recv(65536)):
-            if kind == _NLMSG_DONE:
-                return
-            if kind == _NLMSG_ERROR:
-                number = -struct.unpack_from("=i", body)[0]
-                raise OSError(number, os.strerror(number))
-            yield NftTable(FAMILIES.get(body[0], str(body[0])), _name(body[4:]))
-
-
-def _messages(data: bytes) -> Iterator[tuple[int, bytes]]:
-    place = 0
-    while place + _HEADER.size <= len(data):
-        length, kind, _flags, _seq, _pid = _HEADER.unpack_from(data, place)
-        yield kind, data[place + _HEADER.size : place + length]
-        place += max(_HEADER.size, (length + 3) & ~3)
-
-
-def _name(attributes: bytes) -> str:
-    place = 0
-    while place + 4 <= len(attributes):
-        length, kind = struct.unpack_from("=HH", attributes, place)
-        if kind & 0x3FFF == _NFTA_TABLE_NAME:
-            return attributes[place + 4 : place + length].rstrip(b"\0").decode("utf-8", "replace")
-        place += max(4, (length + 3) & ~3)
-    return ""
+def _table(message: Message) -> NftTable:
+    names = (text_of(value) for kind, value in attributes_of(message) if kind == TABLE_ATTRIBUTE)
+    return NftTable(FAMILIES.get(message.family, str(message.family)), next(names, ""))

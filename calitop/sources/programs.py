@@ -35,6 +35,14 @@ class Programs:
             self._found[wanted] = _find(wanted)
         return self._found[wanted]
 
+    def lister(self, save: Capture) -> tuple[str, ...] | None:
+        """Path and first words of the program that prints single chains beside a save program."""
+        found = self.find(save)
+        if found is None:
+            return None
+        *path, last = found
+        return (*path, last.removesuffix("-save"))
+
 
 def _find(wanted: Capture) -> tuple[str, ...] | None:
     for words in (wanted.command[:1], *wanted.alternatives):

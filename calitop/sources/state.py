@@ -7,17 +7,18 @@ again only when it differs from the one before.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 
 from calitop.cni.pods import with_interfaces
 from calitop.counters.sample import ChainReading
 from calitop.model.network import Link, LinkCounters, Neighbour
 from calitop.model.node import NodeState, Pod, Problem, SourceFile
-from calitop.model.rules import ChainKey, TableKey
+from calitop.model.rules import Chain, ChainKey, TableKey
 from calitop.snapshot.hints import hint_of_command
 from calitop.snapshot.merge import Piece, merge
-from calitop.snapshot.recognise import Reading, count_lines, recognise
+from calitop.snapshot.recognise import Reading, recognise
 from calitop.sources import capture
 from calitop.sources.capture import Capture, Captured, Part
 from calitop.sources.pods import pods_of_log_folders
@@ -43,6 +44,7 @@ class LatestAnswers:
             for save in capture.SAVES
             if save.family and save.backend
         }
+        self._followed: set[Capture] = set()
 
     def __getitem__(self, wanted: Capture) -> Captured | None:
         return self._answers.get(wanted)
@@ -62,7 +64,21 @@ class LatestAnswers:
         fate = before is None or (before.status, before.error) != (answer.status, answer.error)
         return self._differs(wanted, answer) or fate
 
+    def follow(self, wanted: Capture, followed: bool) -> None:
+        """Say whether somebody else reads a program's counters and sees when it is worth running.
+
+        What such a program prints is taken over whole: the counters in it are told nowhere else.
+        """
+        if not followed:
+            self._followed.discard(wanted)
+        elif wanted not in self._followed:
+            self._followed.add(wanted)
+            if wanted.family and wanted.backend:
+                self._saves[wanted] = SaveCounters(wanted.family, wanted.backend)
+
     def _differs(self, wanted: Capture, answer: Captured) -> bool:
+        if wanted in self._followed:
+            return True
         if wanted in self._saves:
             return not self._saves[wanted].take(answer.text)
         if wanted.part is Part.COUNTERS:
@@ -83,13 +99,13 @@ class LatestAnswers:
     # -- counters -----------------------------------------------------------------------
 
     def chains(self) -> Iterator[tuple[ChainKey, ChainReading]]:
-        """Counters of every chain, by the last texts."""
+        """Counters by the last texts of every chain that nobody else reads."""
         for wanted, save in self._saves.items():
             answer = self._answers.get(wanted)
-            if answer is not None and answer.ok:
+            if answer is not None and answer.ok and wanted not in self._followed:
                 yield from save.readings(answer.read_at)
         native, answer = self.reading(capture.NFT_NATIVE), self._answers.get(capture.NFT_NATIVE)
-        if native is None or answer is None:
+        if native is None or answer is None or capture.NFT_NATIVE in self._followed:
             return
         for ruleset in native.fragment.rulesets or ():
             for table in ruleset.tables:
@@ -121,6 +137,34 @@ class LatestAnswers:
         return out
 
     # -- structure ----------------------------------------------------------------------
+
+    def chains_of(self, wanted: Capture) -> dict[ChainKey, Chain]:
+        """The chains that a program printed."""
+        reading = self.reading(wanted)
+        return {
+            ruleset.key(table).chain(chain.name): chain
+            for ruleset in (reading.fragment.rulesets or () if reading else ())
+            for table in ruleset.tables
+            for chain in table.chains.values()
+            if chain.present
+        }
+
+    def replace_chains(self, wanted: Capture, chains: Mapping[ChainKey, Chain | None]) -> None:
+        """Put newer chains in the place of a program's printed ones; None for those that are gone.
+
+        All other chains stay the very same objects.
+        """
+        reading = self.reading(wanted)
+        if reading is None or not chains:
+            return
+        by_table: defaultdict[TableKey, dict[str, Chain | None]] = defaultdict(dict)
+        for key, chain in chains.items():
+            by_table[TableKey(*key[:3])][key.chain] = chain
+        rulesets = tuple(
+            replace(each, tables=tuple(table.with_chains(by_table[each.key(table)]) for table in each.tables))
+            for each in reading.fragment.rulesets or ()
+        )
+        self._readings[wanted] = replace(reading, fragment=replace(reading.fragment, rulesets=rulesets))
 
     def state(self, name: str | None, captured_at: str, pods: tuple[Pod, ...]) -> NodeState:
         """Everything that the last answers tell, with what they could not.
@@ -182,7 +226,7 @@ class LatestAnswers:
             if answer.error and answer.asked and (wanted.required or answer.denied):
                 problems = (Problem(None, "", answer.error), *problems)
             note = None if answer.asked else answer.error
-            yield SourceFile(answer.command, kind, count_lines(answer.text), problems, note)
+            yield SourceFile(answer.command, kind, reading.lines if reading else 0, problems, note)
 
     def _warnings(self) -> Iterator[str]:
         for wanted in (*capture.RULES, *capture.LINKS):

@@ -158,6 +158,15 @@ def test_a_rule_that_stands_elsewhere_counts_at_least_what_both_readings_allow()
     assert counts.rule(KEY, 1).delta == _delta(2, exact=False)
 
 
+def test_a_new_rule_is_counted_though_the_rules_changed_twice_before_it_was_read() -> None:
+    longer = chain("X", ("a", 5), ("b", 3))
+    ledger = Ledger(structure(1, 0.0, chain("X", ("a", 5))))
+    ledger.restructure(structure(2, 1.0, longer))
+    ledger.restructure(structure(3, 2.0, longer, chain("Y", ("c", 0))))
+    counts = ledger.add(sample(3, 3.0, longer))
+    assert counts.rule(KEY, 1).now == (3, 30)
+
+
 def test_a_rule_without_counter_has_an_unknown_delta() -> None:
     counts = compare(state(chain("X", ("a", None))), state(chain("X", ("a", None))))
     assert counts.rule(KEY, 0).delta == Delta(None, None, False)

@@ -54,7 +54,7 @@ def way(request: pytest.FixtureRequest) -> str:
 def sample(source: Source) -> Sample:
     """The next sample, taking over changes of the structure as the poller does."""
     for _attempt in range(5):
-        taken = source.counters(Wanted())
+        taken = source.counters(Wanted(full=True))
         if taken is not None:
             return taken
         source.structure()

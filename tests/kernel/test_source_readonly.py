@@ -31,8 +31,8 @@ from calitop.sources.source import Wanted
 
 source = KernelSource(sys.argv[1])
 source.structure()
-for _poll in range(3):
-    source.counters(Wanted()) or source.structure()
+for full in (False, True, False):
+    source.counters(Wanted(full=full)) or source.structure()
 source.close()
 collect(sys.argv[1])
 """
@@ -82,6 +82,17 @@ def test_no_message_to_the_kernel_asks_for_a_change(log: str) -> None:
         "IPSET_CMD_LIST",
         "IPSET_CMD_SAVE",
     }
+
+
+def test_counters_come_from_netlink_and_the_programs_run_once(log: str) -> None:
+    """Once for the structure and once for `collect`: the sockets that this test watches are really used."""
+    for number, name in (
+        ("0xa10", "NFT_MSG_GETGEN"),
+        ("0xa07", "NFT_MSG_GETRULE"),
+        ("0xa04", "NFT_MSG_GETCHAIN"),
+    ):
+        assert f"nlmsg_type={number}" in log or name in log
+    assert len(re.findall(r'execve\("[^"]*/iptables-nft-save"[^\n]*\) = 0', log)) == 2
 
 
 def test_no_socket_option_changes_a_table(log: str) -> None:

@@ -106,8 +106,12 @@ def _filter(size: Size) -> TableText:
     return table
 
 
+def _set_name(policy: int) -> str:
+    return f"cali40s:{_digest(f'selector {policy}', 23)}"
+
+
 def _policy(table: TableText, chain: str, number: int) -> None:
-    peers = f"-m set --match-set cali40s:{_digest(f'selector {number}', 23)} src"
+    peers = f"-m set --match-set {_set_name(number)} src"
     for protocol, ports in (("tcp", "80,443,8080:8090"), ("udp", "53")):
         ports_match = f"-m multiport --dports {ports}"
         table.felix(chain, f"{peers} {ports_match} -j MARK --set-xmark {ACCEPT}", before=f"-p {protocol}")
@@ -173,6 +177,11 @@ def iptables_save(size: Size) -> str:
     return _filter(size).text() + _nat(size).text()
 
 
+def ipset_save(size: Size) -> str:
+    """The sets that the rules name, as ipset save prints them; `ipset restore` must come before the rules."""
+    return "".join(f"create {_set_name(number)} hash:net family inet\n" for number in range(size.policies))
+
+
 def routes_json(size: Size) -> str:
     """The node's routes as `ip -j route` prints them."""
     pods = [
@@ -203,6 +212,7 @@ def write(size: Size, folder: Path) -> Path:
     """Write a snapshot folder of that size and give it back."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "iptables-save-c.txt").write_text(iptables_save(size))
+    (folder / "ipset-save.txt").write_text(ipset_save(size))
     (folder / "ip-route.json").write_text(routes_json(size))
     (folder / "ip-link.json").write_text(links_json(size))
     return folder
