@@ -18,7 +18,7 @@ from calitop.counters.sample import ChainReading
 from calitop.model.rules import Chain, ChainKey, Counter, TableKey
 from calitop.sources.legacy_blob import Buffer, Index, Layout, Place, Shape, index
 
-PIECE_BYTES = 32 * 1024
+PIECE_BYTES = 16 * 1024
 """What is compared at once: few pieces are cheap when nothing moved, small ones when something did."""
 _COUNTER_BYTES = 16
 _ZERO = Counter(0, 0)
@@ -47,11 +47,11 @@ class _Piece:
         """
         before, after = self.counters.unpack(self.kept), self.counters.unpack(fresh)
         moved = []
-        for place, offset in enumerate(self.offsets):
-            at = 2 * place
-            if before[at] != after[at] or before[at + 1] != after[at + 1]:
-                self.kept[offset : offset + _COUNTER_BYTES] = fresh[offset : offset + _COUNTER_BYTES]
-                moved.append((self.first + place, Counter(after[at], after[at + 1])))
+        # A counter that moved has other packets; bytes alone cannot move.
+        for at in [at for at, packets in enumerate(after[::2]) if packets != before[2 * at]]:
+            offset = self.offsets[at]
+            self.kept[offset : offset + _COUNTER_BYTES] = fresh[offset : offset + _COUNTER_BYTES]
+            moved.append((self.first + at, Counter(after[2 * at], after[2 * at + 1])))
         return moved if self.kept == fresh else None
 
 

@@ -1,0 +1,257 @@
+"""Legacy counters straight from the kernel: always what iptables-legacy-save prints for the same rule."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import closing
+from dataclasses import dataclass, field
+
+import pytest
+
+from calitop.counters.sample import ChainReading
+from calitop.formats import iptables_save
+from calitop.model.rules import Chain, ChainKey, Counter, Family, TableKey
+from calitop.sources import legacy_counters, legacy_program
+from calitop.sources.legacy_counters import LegacyCounters
+from calitop.sources.namespace import ReaderThread
+from calitop.sources.rule_counters import CountersRead
+from calitop.sources.source import Wanted
+from tests.kernel.netns import Namespace
+
+pytestmark = pytest.mark.kernel
+
+FAMILIES: tuple[Family, ...] = ("ipv4", "ipv6")
+RULES = """*raw
+:PREROUTING ACCEPT [0:0]
+-A PREROUTING -i lo -j CT
+COMMIT
+*nat
+:OUTPUT ACCEPT [0:0]
+-A OUTPUT -m statistic --mode random --probability 0.5 -m comment --comment "half"
+COMMIT
+*filter
+:INPUT DROP [0:0]
+:FORWARD ACCEPT [7:8]
+:OUTPUT ACCEPT [0:0]
+:cali-INPUT - [0:0]
+:empty - [0:0]
+:unused - [0:0]
+-A INPUT -m comment --comment "cali:Cz_u1IQiXIMmKD4c" -j cali-INPUT
+-A INPUT -m limit --limit 5/sec -j empty
+-A INPUT -j ACCEPT
+-A cali-INPUT -i lo -m comment --comment "a" -m comment --comment "note" -j RETURN
+-A cali-INPUT -j DROP
+-A unused -p tcp -m multiport --dports 1,2:3 -j REJECT
+COMMIT
+"""
+Values = dict[ChainKey, tuple[tuple[Counter | None, ...], Counter | None]]
+
+
+@dataclass
+class Node:
+    """A reader inside a namespace, with all it has told so far."""
+
+    space: Namespace
+    family: Family
+    reader: LegacyCounters
+    thread: ReaderThread
+    told: dict[ChainKey, ChainReading] = field(default_factory=dict)
+    printed: Mapping[ChainKey, Chain] = field(default_factory=dict)
+
+    @property
+    def command(self) -> str:
+        return "ip6tables-legacy" if self.family == "ipv6" else "iptables-legacy"
+
+    def change(self, *words: str) -> None:
+        self.space.run(self.command, *words)
+
+    def ping(self) -> None:
+        self.space.run("ping", "-c", "2", "-i", "0.01", "::1" if self.family == "ipv6" else "127.0.0.1")
+
+    def save(self) -> Mapping[ChainKey, Chain]:
+        return chains_of(self.space.run(f"{self.command}-save", "-c"), self.family)
+
+    def learn(self) -> bool:
+        self.printed = self.save()
+        return self.thread.call(lambda: self.reader.learn(self.printed))
+
+    def learn_anew(self) -> None:
+        """See, print, learn: what a source does when rules are new."""
+        assert self.read().changed is None
+        assert self.learn()
+        assert self.read().changed == frozenset()
+
+    def read(self, wanted: Wanted | None = None) -> CountersRead:
+        found = self.thread.call(lambda: self.reader.read(wanted or Wanted()))
+        self.told.update(found.chains)
+        return found
+
+
+def chains_of(text: str, family: Family) -> dict[ChainKey, Chain]:
+    rulesets = iptables_save.parse(text).rulesets or ()
+    return {
+        TableKey(family, "legacy", table.name).chain(chain.name): chain
+        for ruleset in rulesets
+        for table in ruleset.tables
+        for chain in table.chains.values()
+    }
+
+
+def values(chains: Mapping[ChainKey, Chain]) -> Values:
+    return {
+        key: (tuple(rule.counter for rule in chain.rules), chain.counter if chain.builtin else None)
+        for key, chain in chains.items()
+    }
+
+
+def told(chains: Mapping[ChainKey, ChainReading]) -> Values:
+    return {key: (tuple(reading.rules), reading.policy) for key, reading in chains.items()}
+
+
+@pytest.fixture(params=FAMILIES)
+def node(request: pytest.FixtureRequest, netns: Namespace) -> Iterator[Node]:
+    family: Family = request.param
+    netns.run("ip6tables-legacy-restore" if family == "ipv6" else "iptables-legacy-restore", "-c", text=RULES)
+    thread = ReaderThread(netns.name)
+    with closing(thread), closing(LegacyCounters(family)) as reader:
+        yield Node(netns, family, reader, thread)
+
+
+def test_every_counter_is_the_printed_one_after_real_traffic(node: Node) -> None:
+    node.learn_anew()
+    for _ in range(3):
+        node.ping()
+        found = node.read()
+        assert found.full and found.changed == frozenset() and found.chains
+        printed = values(node.save())
+        assert told(node.told) == printed
+        assert set(found.took_s) == {TableKey(*key[:3]) for key in printed}
+    hits = {counter for rules, _policy in printed.values() for counter in rules if counter}
+    assert len(hits) > 3, "traffic went through the rules"
+
+
+def test_a_quiet_table_tells_nothing_and_a_full_reading_everything(node: Node) -> None:
+    node.learn_anew()
+    assert node.read().chains == {}
+    assert told(node.read(Wanted(full=True)).chains) == values(node.save())
+
+
+def test_what_counted_while_the_rules_were_printed_is_told_too(node: Node) -> None:
+    node.read()
+    node.printed = node.save()
+    node.ping()
+    assert node.thread.call(lambda: node.reader.learn(node.printed))
+    node.read()
+    assert told(node.told) == values(node.save())
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        ("-R", "unused", "1", "-p", "tcp", "-m", "multiport", "--dports", "1,2:4", "-j", "REJECT"),
+        ("-R", "cali-INPUT", "2", "-j", "ACCEPT"),
+        ("-P", "FORWARD", "DROP"),
+        ("-N", "more"),
+        ("-X", "empty2"),
+        ("-F", "cali-INPUT"),
+        ("-E", "unused", "unussd"),
+        ("-t", "nat", "-I", "OUTPUT", "-j", "ACCEPT"),
+        ("-t", "mangle", "-N", "in-a-new-table"),
+    ],
+    ids=lambda words: " ".join(words[:3]),
+)
+def test_every_change_is_seen_and_read_right_afterwards(node: Node, change: tuple[str, ...]) -> None:
+    node.change("-N", "empty2")
+    node.learn_anew()
+    node.change(*change)
+    node.learn_anew()
+    node.ping()
+    node.told.clear()
+    node.read(Wanted(full=True))
+    assert told(node.told) == values(node.save())
+
+
+def test_rules_that_change_while_they_are_printed_are_not_learnt(node: Node) -> None:
+    node.read()
+    node.printed = node.save()
+    node.change("-R", "unused", "1", "-p", "tcp", "-m", "multiport", "--dports", "1,2:4", "-j", "REJECT")
+    assert not node.thread.call(lambda: node.reader.learn(node.printed))
+    assert node.learn(), "printed again, they are"
+
+
+def test_rules_that_nobody_looked_at_before_they_were_printed_are_not_learnt(node: Node) -> None:
+    assert not node.learn()
+    assert node.learn()
+
+
+def test_a_text_of_other_rules_is_not_learnt(node: Node) -> None:
+    node.read()
+    printed = {key: chain for key, chain in node.save().items() if key.chain != "unused"}
+    assert not node.thread.call(lambda: node.reader.learn(printed))
+
+
+def test_the_table_on_screen_is_read_each_time_and_the_others_are_watched(
+    node: Node, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(legacy_counters, "HIDDEN_SHARE", 0.0)
+    shown = TableKey(node.family, "legacy", "filter")
+    node.learn_anew()
+    node.ping()
+    found = node.read(Wanted(frozenset({shown})))
+    assert set(found.took_s) == {shown} and not found.full
+    assert {key.table for key in found.chains} == {"filter"}
+    node.change("-t", "nat", "-A", "OUTPUT", "-j", "ACCEPT")
+    assert node.read(Wanted(frozenset({shown}))).changed is None
+    assert node.learn()
+    assert node.read(Wanted(frozenset({shown}), full=True)).full
+
+
+def test_tables_rewritten_without_a_pause_are_never_mistaken(node: Node) -> None:
+    """Each rule carries its number as comment and as counter; rules come and go at both ends."""
+    numbered = "".join(f'[{n}:{n}] -A steady -m comment --comment "{n}"\n' for n in range(1, 200))
+    restore = f"{node.command}-restore"
+    node.space.run(restore, "-c", "--noflush", text=f"*filter\n:steady - [0:0]\n{numbered}COMMIT\n")
+    coming = f"{node.command} -w 5 -I steady -m comment --comment 0; {node.command} -w 5 -D steady 1"
+    learnt = 0
+    with node.space.process("sh", "-c", f"while :; do {coming}; done"):
+        for _ in range(150):
+            if node.read().changed is None:
+                node.learn()
+            again = node.read(Wanted(full=True))
+            if again.changed == frozenset():
+                learnt += 1
+                _numbers_agree(node.printed, again.chains)
+    assert learnt, "some readings fell between two changes"
+    node.read()
+    assert node.learn()
+    _numbers_agree(node.printed, node.read().chains)
+
+
+def _numbers_agree(printed: Mapping[ChainKey, Chain], chains: Mapping[ChainKey, ChainReading]) -> None:
+    key = next(key for key in printed if key.chain == "steady")
+    for rule, counter in zip(printed[key].rules, chains[key].rules, strict=True):
+        assert counter is not None and str(counter.packets) == rule.text.split()[-1].strip('"')
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_looking_at_a_namespace_without_tables_makes_none(netns: Namespace, family: Family) -> None:
+    thread = ReaderThread(netns.name)
+    with closing(thread), closing(LegacyCounters(family)) as reader:
+        for _ in range(2):
+            found = thread.call(lambda: reader.read(Wanted(full=True)))
+            assert (found.chains, found.full, found.changed) == ({}, True, frozenset())
+        assert thread.call(lambda: reader.learn({}))
+    assert netns.run("cat", "/proc/net/ip_tables_names", "/proc/net/ip6_tables_names") == ""
+
+
+@pytest.mark.skipif(importlib.util.find_spec("iptc") is None, reason="needs python-iptables")
+def test_python_iptables_sees_the_same_counters(node: Node) -> None:
+    node.learn_anew()
+    node.ping()
+    node.read()
+    names = {str(key.table) for key in node.told}
+    program = [sys.executable, "-I", "-B", legacy_program.__file__]
+    text = node.space.run(*program, node.family, *sorted(names))
+    assert told(node.told) == values(chains_of(text, node.family))
