@@ -73,8 +73,8 @@ class _Seen:
 class LegacyCounters:
     """See `rule_counters.RuleCounters`; of one family, used by one thread in its namespace.
 
-    Rules count as learnt when the table was the same before the program printed (seen by the
-    last `read` or `learn`) and after. So `read` goes before the first printing too.
+    Rules count as learnt when the table was the same before the program printed and after.
+    Before is when the reader was made, and every `read` or `learn` that found other rules.
     """
 
     def __init__(self, family: Family) -> None:
@@ -83,6 +83,8 @@ class LegacyCounters:
         self._socket: LegacySocket | None = None
         self._seen: dict[str, _Seen] = {}
         self._known: dict[str, _Known] = {}
+        for name in self._tables():
+            self._see(name)
 
     def learn(self, chains: Mapping[ChainKey, Chain]) -> bool:
         """Take the rules that the program printed.
@@ -219,5 +221,5 @@ class LegacyCounters:
 
 
 def legacy_counters(family: Family | None) -> LegacyCounters | None:
-    """A reader of that family; None where the program has to print each time (32-bit Python)."""
+    """A reader of that family; None where the program must print each time (a 32-bit Python)."""
     return LegacyCounters(family) if family in _SIDES and can_ask() else None
