@@ -96,6 +96,8 @@ class LegacyTable:
         self._pieces = list(_pieces(memoryview(blob), found, layout))
         self._chains = list(_chains(key, self._pieces, found))
         self._firsts = array("Q", [chain.place.first for chain in self._chains])
+        self._moved: dict[int, None] = {}
+        """Chains that counted when the table was read last; they are told again, to show that they rest."""
 
     def holds(self, chains: Mapping[str, Chain]) -> bool:
         """Whether it can be the table that was printed: as many rules in each chain, the same policies."""
@@ -112,10 +114,10 @@ class LegacyTable:
             at: Monotonic clock, seconds, when the kernel was asked.
 
         Returns:
-            The chains in which anything counted; None when the table holds other rules, and
-            this object is of no use any more.
+            The chains in which anything counted now or the time before; None when the table
+            holds other rules, and this object is of no use any more.
         """
-        touched: dict[int, None] = {}
+        moved_before, self._moved = self._moved, {}
         for piece in self._pieces:
             fresh = blob[piece.start : piece.end]
             if piece.kept == fresh:
@@ -124,8 +126,9 @@ class LegacyTable:
             if moved is None:
                 return None
             for entry, counter in moved:
-                touched[self._count(entry, counter)] = None
-        return {self._chains[place].key: self._chains[place].reading(at) for place in touched}
+                self._moved[self._count(entry, counter)] = None
+        told = self._moved | moved_before
+        return {self._chains[place].key: self._chains[place].reading(at) for place in told}
 
     def readings(self, at: float) -> dict[ChainKey, ChainReading]:
         """Every chain's counters, as read at that time."""

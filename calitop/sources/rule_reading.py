@@ -80,6 +80,8 @@ class RulesRead:
 
     chains: dict[ChainKey, ChainReading] = field(default_factory=dict)
     took_s: dict[TableKey, float] = field(default_factory=dict)
+    settled: dict[TableKey, float] = field(default_factory=dict)
+    """See `sample.Sample`."""
     full: bool = True
     """Every chain of every reader was read."""
 
@@ -198,14 +200,16 @@ class RuleReading:
         if wanted.full:
             self._not_before.clear()
         for each, reader in list(self._readers.items()):
+            began = time.monotonic()
             try:
-                self._keep(each, reader.read(wanted))
+                self._keep(each, reader.read(wanted), began)
             except OSError:
                 self._read.full = False
                 self._refuse(each)
 
-    def _keep(self, wanted: Capture, said: CountersRead) -> None:
+    def _keep(self, wanted: Capture, said: CountersRead, began: float) -> None:
         self._read.chains.update(said.chains)
+        self._read.settled.update(dict.fromkeys(said.took_s, began))
         self._read.took_s.update(said.took_s)
         self._read.full = self._read.full and said.full
         if said.changed is None:

@@ -134,6 +134,7 @@ def test_every_counter_is_the_printed_one_after_real_traffic(node: Node) -> None
 
 def test_a_quiet_table_tells_nothing_and_a_full_reading_everything(node: Node) -> None:
     node.learn_anew()
+    node.read()
     assert node.read().chains == {}
     assert told(node.read(Wanted(full=True)).chains) == values(node.save())
 
