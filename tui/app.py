@@ -57,7 +57,7 @@ class CalitopApp(App[None]):
         reopen: Reopen | None = None,
         watch: Sequence[Path] = (),
         save: Save | None = None,
-        interval_s: float = 1.0,
+        interval_s: float | None = None,
         config: Config | None = None,
         signs: Signs = UNICODE,
         clock: Clock | None = None,
@@ -155,7 +155,7 @@ def run(
         watch: Files and folders the snapshots came from.
         save: Collects the live node and writes it to that path; called in a thread, may raise
             CalitopError or OSError.
-        interval_s: Seconds between polls; None for the configured or the usual 1 s.
+        interval_s: Seconds between polls, kept; None for the configured, or what costs little.
 
     Returns:
         Exit status of the command.
@@ -172,7 +172,7 @@ def run(
         reopen=reopen,
         watch=watch,
         save=save,
-        interval_s=interval_s or config.interval_s or 1.0,
+        interval_s=interval_s or config.interval_s,
         config=config,
         signs=_signs(config),
         theme=theme_for(os.environ),

@@ -29,6 +29,8 @@ class Status:
     moment: str = ""
     """Offline: which moment of which node, and when it was taken."""
     interval_s: float | None = None
+    stretched: str = ""
+    """Why the interval is longer than usual."""
     took_s: float | None = None
     age_s: float | None = None
     """Seconds since the last poll that brought data."""
@@ -56,6 +58,7 @@ def status_parts(status: Status, signs: Signs) -> list[Part]:
     parts = [Part("calitop", 7, "dim"), Part(plain(status.node), 0, "strong")]
     parts += [Part(status.backends, 4)] if status.backends else []
     parts.append(_mode(status, signs))
+    parts += [Part(status.stretched, 3)] if status.stretched and not status.paused else []
     parts += [Part(plain(status.moment), 3)] if status.moment else []
     parts += _freshness(status)
     parts += [Part(f"baseline {plain(status.baseline)}", 2)] if status.baseline else []
@@ -70,8 +73,14 @@ def _mode(status: Status, signs: Signs) -> Part:
         return Part(f"{signs.offline} offline", 3)
     if status.failure:
         return Part(f"{signs.live} not read", 1, "alert")
-    interval = "" if status.interval_s is None else f" {status.interval_s:g} s"
-    return Part(f"{signs.live} live{interval}", 1, "live")
+    return Part(f"{signs.live} live{_interval(status)}", 1, "live")
+
+
+def _interval(status: Status) -> str:
+    if status.interval_s is None:
+        return ""
+    rounded = round(status.interval_s, 2 if status.interval_s < 1 else 1 if status.interval_s < 10 else None)
+    return f"{' every' if status.stretched else ''} {rounded:g} s"
 
 
 def _freshness(status: Status) -> list[Part]:

@@ -51,7 +51,7 @@ def _live(arguments: Arguments) -> int:
 
     source = live_source(arguments)
     try:
-        return run_app(source=source, save=partial(_save, arguments))
+        return run_app(source=source, save=partial(_save, arguments), interval_s=arguments.interval_s)
     finally:
         source.close()
 
