@@ -64,13 +64,18 @@ class _Chain:
     rules: list[Counter]
     policy: Counter | None
 
-    def set(self, entry: int, counter: Counter) -> None:
-        """A new counter of one of the chain's entries; that of a RETURN or a header tells nothing."""
-        number = entry - self.place.first
+    def exchange(self, entry: int, counter: Counter) -> Counter:
+        """Take a new counter of one of the chain's entries; that of a RETURN or a header tells nothing.
+
+        Returns:
+            The counter before.
+        """
+        number, before = entry - self.place.first, counter
         if 0 <= number < len(self.rules):
-            self.rules[number] = counter
-        elif number == len(self.rules) and self.place.policy is not None:
-            self.policy = counter
+            before, self.rules[number] = self.rules[number], counter
+        elif number == len(self.rules) and self.policy is not None:
+            before, self.policy = self.policy, counter
+        return before
 
     def reading(self, at: float) -> ChainReading:
         """Its counters as read at that time."""
@@ -96,6 +101,8 @@ class LegacyTable:
         self._pieces = list(_pieces(memoryview(blob), found, layout))
         self._chains = list(_chains(key, self._pieces, found))
         self._firsts = array("Q", [chain.place.first for chain in self._chains])
+        self.fallen: dict[int, int] = {}
+        """Entries that have counted less than they had before, and how many packets that was."""
         self._moved: dict[int, None] = {}
         """Chains that counted when the table was read last; they are told again, to show that they rest."""
 
@@ -136,7 +143,11 @@ class LegacyTable:
 
     def _count(self, entry: int, counter: Counter) -> int:
         place = max(0, bisect_right(self._firsts, entry) - 1)
-        self._chains[place].set(entry, counter)
+        before = self._chains[place].exchange(entry, counter)
+        if self.fallen and counter.packets >= self.fallen.get(entry, 0):
+            self.fallen.pop(entry, None)
+        elif counter.packets < before.packets:
+            self.fallen.setdefault(entry, before.packets)
         return place
 
 

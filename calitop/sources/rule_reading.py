@@ -27,6 +27,8 @@ _WHOLE_SHARE = 10
 """More often where it takes less than one part in so many of the time."""
 _ATTEMPTS = 3
 """So often in a row a reader may say that the kernel holds other rules than were printed."""
+AGAIN_AFTER_S = 30.0
+"""A reader that was given up (rules changed faster than they are printed) is tried again after this time."""
 
 
 class RuleAccess(Protocol):
@@ -105,6 +107,7 @@ class RuleReading:
         """To be printed in part."""
         self._not_before: dict[Capture, float] = {}
         self._refusals: Tally[Capture] = Tally()
+        self._again_at: dict[Capture, float] = {}
         self._read = RulesRead()
 
     def close(self) -> None:
@@ -119,6 +122,9 @@ class RuleReading:
         if self._access.appeared():
             self._whole.update(wanted for wanted in capture.RULES if wanted not in self._readers)
         now = time.monotonic()
+        for wanted in [wanted for wanted, at in self._again_at.items() if now >= at]:
+            del self._again_at[wanted], self._refusals[wanted]
+            self._whole.add(wanted)
         ripe = {wanted for wanted in self._whole if now >= self._not_before.get(wanted, now)}
         return [wanted for wanted in capture.RULES if wanted in ripe or wanted in self._programs]
 
@@ -167,6 +173,8 @@ class RuleReading:
             self._refusals[wanted] = 0
             self._answers.replace_chains(wanted, _with_handles(reader, chains))
         else:
+            # The text does not say where the counters are, but it does say what they were.
+            self._read.chains.update(_as_printed(chains, time.monotonic()))
             self._refuse(wanted)
 
     def _refuse(self, wanted: Capture) -> None:
@@ -174,6 +182,7 @@ class RuleReading:
         self._refusals[wanted] += 1
         self._want_whole(wanted)
         if self._refusals[wanted] >= _ATTEMPTS:
+            self._again_at[wanted] = time.monotonic() + AGAIN_AFTER_S
             self._drop(wanted)
 
     def _drop(self, wanted: Capture) -> None:
@@ -228,6 +237,13 @@ class RuleReading:
         self._whole.add(wanted)
         if wanted.backend == "nft":
             self._whole.add(capture.NFT_NATIVE)
+
+
+def _as_printed(chains: Mapping[ChainKey, Chain], at: float) -> dict[ChainKey, ChainReading]:
+    return {
+        key: ChainReading(tuple(rule.counter for rule in chain.rules), chain.counter, at)
+        for key, chain in chains.items()
+    }
 
 
 def _with_handles(reader: RuleCounters, chains: Iterable[ChainKey]) -> dict[ChainKey, Chain]:

@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import importlib.util
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 
 import pytest
 
-from calitop.counters.sample import ChainReading
+from calitop.counters.sample import ChainReading, Sample
 from calitop.formats import iptables_save
 from calitop.model.rules import Chain, ChainKey, Counter, Family, TableKey
 from calitop.sources import legacy_counters, legacy_program
+from calitop.sources.capture import Capture, Captured
+from calitop.sources.kernel import KernelSource
 from calitop.sources.legacy_counters import LegacyCounters
+from calitop.sources.local import LocalRunner
 from calitop.sources.namespace import ReaderThread
+from calitop.sources.programs import Programs
 from calitop.sources.rule_counters import CountersRead
 from calitop.sources.source import Wanted
 from tests.kernel.netns import Namespace
@@ -128,7 +132,7 @@ def test_every_counter_is_the_printed_one_after_real_traffic(node: Node) -> None
         printed = values(node.save())
         assert told(node.told) == printed
         assert set(found.took_s) == {TableKey(*key[:3]) for key in printed}
-    hits = {counter for rules, _policy in printed.values() for counter in rules if counter}
+    hits = [counter for rules, _policy in printed.values() for counter in rules if counter and any(counter)]
     assert len(hits) > 3, "traffic went through the rules"
 
 
@@ -258,3 +262,77 @@ def test_python_iptables_sees_the_same_counters(node: Node) -> None:
     program = [sys.executable, "-I", "-B", legacy_program.__file__]
     text = node.space.run(*program, node.family, *sorted(names))
     assert told(node.told) == values(chains_of(text, node.family))
+
+
+@dataclass
+class Live:
+    """A whole source over a namespace, and the programs that it starts."""
+
+    space: Namespace
+    source: KernelSource
+    ran: list[Capture]
+
+    def settled(self) -> Sample:
+        """The next full sample, structures taken as they come."""
+        for _ in range(20):
+            sample = self.source.counters(Wanted(full=True))
+            if sample is not None:
+                return sample
+            self.source.structure()
+        raise AssertionError("the rules never settle")
+
+
+@pytest.fixture
+def live(netns: Namespace, monkeypatch: pytest.MonkeyPatch) -> Iterator[Live]:
+    ran: list[Capture] = []
+    run = LocalRunner.run
+
+    def noted(runner: LocalRunner, captures: Sequence[Capture]) -> list[Captured]:
+        ran.extend(captures)
+        return run(runner, captures)
+
+    monkeypatch.setattr(LocalRunner, "run", noted)
+    netns.load(RULES, "legacy")
+    netns.load(RULES, "legacy", "ip6")
+    with closing(KernelSource(netns.name)) as source:
+        yield Live(netns, source, ran)
+
+
+def everything_printed(space: Namespace) -> Values:
+    return {
+        **values(chains_of(space.run("iptables-legacy-save", "-c"), "ipv4")),
+        **values(chains_of(space.run("ip6tables-legacy-save", "-c"), "ipv6")),
+    }
+
+
+def test_a_live_node_is_read_without_starting_the_save_program(live: Live) -> None:
+    live.source.structure()
+    live.settled()
+    live.ran.clear()
+    live.space.run("ping", "-c", "1", "127.0.0.1")
+    live.space.run("ping", "-c", "1", "::1")
+    assert told(live.settled().chains) == everything_printed(live.space)
+    assert not [capture for capture in live.ran if capture.backend]
+
+
+def test_a_live_node_shows_changed_rules_with_their_counters(live: Live) -> None:
+    live.source.structure()
+    live.settled()
+    live.space.run("iptables-legacy", "-I", "INPUT", "-i", "lo", "-p", "icmp", "-j", "ACCEPT")
+    live.space.run("ping", "-c", "1", "127.0.0.1")
+    sample = live.settled()
+    printed = everything_printed(live.space)
+    key = ChainKey("ipv4", "legacy", "filter", "INPUT")
+    assert told(sample.chains)[key] == printed[key]
+    first = live.source.structure().state.chains()[key].rules[0]
+    assert first.text.startswith("-A INPUT -i lo")
+
+
+def test_without_the_save_program_python_iptables_prints_and_the_kernel_counts(
+    live: Live, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("iptc")
+    monkeypatch.setattr(Programs, "find", lambda self, wanted: None if wanted.backend else ("ip",))
+    live.source.structure()
+    live.space.run("ping", "-c", "1", "127.0.0.1")
+    assert told(live.settled().chains) == everything_printed(live.space)
