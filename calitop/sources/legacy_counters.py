@@ -24,8 +24,8 @@ from calitop.sources.source import Wanted
 
 HIDDEN_SHARE = 0.01
 """A table that is not on screen is read when that takes at most this share of the time."""
-_PAUSES_S = (0.0, 0.001, 0.004, 0.015, 0.030)
-"""Before a table is read, and read again while counters are lower than they were."""
+_PAUSES_S = (0.001, 0.004, 0.015, 0.030)
+"""Before a table is read again, as long as counters are lower than they were."""
 _ATTEMPTS = 20
 """How often a table that is being rewritten is asked for before it counts as changed."""
 
@@ -180,21 +180,22 @@ class LegacyCounters:
         Whoever replaces rules puts zeros in place of all counters and adds the old ones an instant
         later (libiptc). So counters that fell are read again before they count as zeroed.
         """
-        counted: dict[ChainKey, ChainReading] = {}
+        counted = self._update_once(name, table)
         for pause_s in _PAUSES_S:
-            time.sleep(pause_s)
-            at = time.monotonic()
-            try:
-                found = table.update(self._ask().entries(name, table.shape.size), at)
-            except OSError:
-                return None
-            if found is None:
-                return None
-            counted |= found
-            if not table.fallen:
+            if counted is None or not table.fallen:
                 break
+            time.sleep(pause_s)
+            again = self._update_once(name, table)
+            counted = None if again is None else counted | again
         table.fallen.clear()
         return counted
+
+    def _update_once(self, name: str, table: LegacyTable) -> dict[ChainKey, ChainReading] | None:
+        at = time.monotonic()
+        try:
+            return table.update(self._ask().entries(name, table.shape.size), at)
+        except OSError:
+            return None
 
     def _glance(self, name: str, known: _Known) -> None:
         """See a change of size without reading the table."""
