@@ -8,6 +8,7 @@ is rare and dear (rules that changed, printed whole) is paid from what quiet min
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Iterable
 from typing import NamedTuple
 
 SHARE = 0.02
@@ -47,6 +48,7 @@ class Budget:
         self.fixed_s = fixed_s
         """The interval that is kept; None while the budget rules."""
         self._costs: deque[float] = deque(maxlen=_ORDINARY)
+        self._times: deque[float] = deque(maxlen=_ORDINARY)
         self._took_s = 0.0
         self._saved_s = SHARE * WINDOW_S
         self._at: float | None = None
@@ -63,6 +65,7 @@ class Budget:
         """
         if self._at is not None:
             self._costs.append(cost_s)
+            self._times.append(took_s)
             earned_s = SHARE * (at - self._at)
             self._saved_s = min(SHARE * WINDOW_S, self._saved_s + earned_s) - cost_s
         self._took_s, self._at = took_s, at
@@ -71,13 +74,12 @@ class Budget:
         """When the next reading is due."""
         if self.fixed_s is not None:
             return Pace(max(self.fixed_s, self._took_s))
-        costs = sorted(self._costs) or [0.0]
-        ordinary_s, dearest_s = costs[len(costs) // 2], costs[-1]
+        cost_s, took_s = _ordinary(self._costs), _ordinary(self._times)
         return max(
             Pace(self._usual_s),
-            Pace(ordinary_s / SHARE, f"reading costs {_ms(ordinary_s)}"),
-            Pace(-self._saved_s / SHARE, f"reading cost {_ms(dearest_s)}"),
-            Pace(self._took_s / BUSIEST, f"reading takes {_ms(self._took_s)}"),
+            Pace(cost_s / SHARE, f"reading costs {_ms(cost_s)}"),
+            Pace(-self._saved_s / SHARE, f"reading cost {_ms(max(self._costs, default=0.0))}"),
+            Pace(took_s / BUSIEST, f"reading takes {_ms(took_s)}"),
             key=lambda pace: pace.interval_s,
         )
 
@@ -91,6 +93,12 @@ class Budget:
             longer = [step for step in INTERVALS_S if step > now_s]
             self.fixed_s = longer[0] if longer else now_s
         return self.fixed_s
+
+
+def _ordinary(values: Iterable[float]) -> float:
+    """The middle one, so that a rare and dear reading tells nothing of the others."""
+    ordered = sorted(values) or [0.0]
+    return ordered[len(ordered) // 2]
 
 
 def _ms(seconds: float) -> str:

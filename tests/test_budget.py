@@ -50,7 +50,7 @@ def test_equal_readings_come_evenly() -> None:
 
 def test_the_first_reading_is_free() -> None:
     budget = Budget(1.0)
-    budget.spend(2.0, 0.1, 0.0)
+    budget.spend(2.0, 6.2, 0.0)
     assert budget.pace() == (1.0, "")
 
 
@@ -63,8 +63,11 @@ def test_one_dear_reading_among_cheap_ones_is_paid_from_what_was_saved() -> None
 
 def test_a_slow_reading_takes_a_fifth_of_the_time() -> None:
     budget = Budget(1.0)
-    budget.spend(0.0, 0.5, 0.0)
+    for at in range(3):
+        budget.spend(0.0, 0.5, float(at))
     assert budget.pace() == (2.5, "reading takes 500 ms")
+    budget.spend(0.0, 9.0, 3.0)
+    assert budget.pace().interval_s == 2.5, "once is no habit"
 
 
 def test_steps_begin_where_the_interval_is() -> None:
