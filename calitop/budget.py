@@ -77,9 +77,9 @@ class Budget:
         cost_s, took_s = _ordinary(self._costs), _ordinary(self._times)
         return max(
             Pace(self._usual_s),
-            Pace(cost_s / SHARE, f"reading costs {_ms(cost_s)}"),
-            Pace(-self._saved_s / SHARE, f"reading cost {_ms(max(self._costs, default=0.0))}"),
-            Pace(took_s / BUSIEST, f"reading takes {_ms(took_s)}"),
+            Pace(cost_s / SHARE, f"reading costs {duration(cost_s)}"),
+            Pace(-self._saved_s / SHARE, f"reading cost {duration(max(self._costs, default=0.0))}"),
+            Pace(took_s / BUSIEST, f"reading takes {duration(took_s)}"),
             key=lambda pace: pace.interval_s,
         )
 
@@ -101,5 +101,8 @@ def _ordinary(values: Iterable[float]) -> float:
     return ordered[len(ordered) // 2]
 
 
-def _ms(seconds: float) -> str:
-    return f"{seconds * 1000:.3g} ms" if seconds < 1 else f"{seconds:.1f} s"
+def duration(seconds: float) -> str:
+    """What something took, in the unit that suits: `0.72 ms`, `62 ms`, `6.2 s`."""
+    if seconds >= 1:
+        return f"{seconds:.1f} s"
+    return f"{seconds * 1000:.0f} ms" if seconds >= 0.01 else f"{seconds * 1000:.2g} ms"

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from calitop.budget import INTERVALS_S, SHARE, WINDOW_S, Budget
+from calitop.budget import INTERVALS_S, SHARE, WINDOW_S, Budget, duration
 
 COSTS = st.lists(st.floats(0.0, 2.0), min_size=1, max_size=200)
 
@@ -77,3 +77,11 @@ def test_steps_begin_where_the_interval_is() -> None:
     budget.fixed_s = None
     assert budget.step(1) == 5.0
     assert [budget.step(1) for _ in range(5)][-2:] == [INTERVALS_S[-1]] * 2
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [(0.00072, "0.72 ms"), (0.0041, "4.1 ms"), (0.0624, "62 ms"), (0.9996, "1000 ms"), (6.21, "6.2 s")],
+)
+def test_durations_are_short_and_without_exponents(seconds: float, words: str) -> None:
+    assert duration(seconds) == words

@@ -10,6 +10,7 @@ from textual.message import Message
 from textual.strip import Strip
 from textual.widget import Widget
 
+from calitop.budget import duration
 from widgets import numbers
 from widgets.signs import UNICODE, Signs
 from widgets.text import plain, shorten_end, width_of
@@ -86,7 +87,7 @@ def _interval(status: Status) -> str:
 def _freshness(status: Status) -> list[Part]:
     if not status.live or status.age_s is None:
         return []
-    took = "" if status.took_s is None else f" in {status.took_s * 1000:.3g} ms"
+    took = "" if status.took_s is None else f" in {duration(status.took_s)}"
     is_old = status.age_s > STALE_POLLS * (status.interval_s or 1.0)
     return [
         Part(f"read {numbers.age(status.age_s)} ago{took}", 1 if is_old else 5, "alert" if is_old else "")

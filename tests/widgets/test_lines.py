@@ -140,9 +140,9 @@ def test_the_status_line_leaves_out_the_least_important() -> None:
 
 def test_a_stretched_interval_says_why() -> None:
     """Where there is room; the interval itself always."""
-    status = Status("x", live=True, interval_s=3.1416, stretched="reading costs 62.8 ms")
+    status = Status("x", live=True, interval_s=3.1416, stretched="reading costs 63 ms")
     texts = [part.text for part in status_parts(status, UNICODE)]
-    assert texts[2:4] == ["● live every 3.1 s", "reading costs 62.8 ms"]
+    assert texts[2:4] == ["● live every 3.1 s", "reading costs 63 ms"]
     assert [part.text for part in fit_parts(status_parts(status, UNICODE), 26, "…")] == [
         "x",
         "● live every 3.1 s",
