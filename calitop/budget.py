@@ -98,7 +98,7 @@ class Budget:
 def _ordinary(values: Iterable[float]) -> float:
     """The middle one, so that a rare and dear reading tells nothing of the others."""
     ordered = sorted(values) or [0.0]
-    return ordered[len(ordered) // 2]
+    return ordered[(len(ordered) - 1) // 2]
 
 
 def duration(seconds: float) -> str:

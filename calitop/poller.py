@@ -189,6 +189,8 @@ class Poller:
             if self._stopping:
                 break
             self._sink(poll)
+            if poll.number == 1:
+                self._cost()  # Making the first picture is as free as reading it.
             self._wake.wait(max(0.0, poll.interval_s - poll.took_s))
 
     def _stepped(self, towards: int) -> float:
