@@ -13,6 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Protocol, runtime_checkable
 
+from calitop.budget import Budget
 from calitop.cni.index import NodeIndex
 from calitop.counters.counts import Counts
 from calitop.counters.ledger import Ledger
@@ -22,9 +23,8 @@ from calitop.model.node import NodeState
 from calitop.model.rules import TableKey
 from calitop.sources.source import Source, Structure, Wanted
 
-INTERVALS_S = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0)
-"""The steps of `faster` and `slower`."""
-
+USUAL_S = 1.0
+"""Between two polls while reading is cheap."""
 LONGEST_BACK_OFF_S = 10.0
 """Between attempts to read a node that cannot be read."""
 
@@ -43,7 +43,9 @@ class Poll:
     """Monotonic clock, seconds, at the end of the reading."""
     took_s: float
     interval_s: float
-    """From this poll's start to the next one's; longer than asked for when reading is slow."""
+    """From this poll's start to the next one's."""
+    stretched: str = ""
+    """Why this is longer than usual, in words; empty when it is not."""
     failure: str | None = None
     """Why the newest reading failed; the data are those of the last good one."""
     baseline_at: float = 0.0
@@ -65,32 +67,44 @@ class Refreshing(Protocol):
         ...
 
 
+@runtime_checkable
+class Metered(Protocol):
+    """A source that works in threads and programs of its own, and says what they cost."""
+
+    def processor_s(self) -> float:
+        """Processor time that they have used so far, seconds."""
+        ...
+
+
 class Poller:
     """Reads a source again and again in a thread of its own.
 
     Args:
         source: The node. Only this poller may use it until `stop` has returned.
         sink: Called in the poll thread with every poll; it must be quick and not raise.
-        interval_s: Time between two polls.
+        interval_s: Time between two polls, kept whatever they cost; None to spend no more
+            than `budget.SHARE` of a core, and poll every `USUAL_S` while that allows it.
         clock: Seconds that never go back.
         structure_every_s: How often routes, links and sets are read anew where the source
             has no cheaper way to tell them.
-        busiest: Share of the time that reading may take; a slower poll stretches the interval.
+        processor: Seconds of processor time that the calling thread has used.
     """
 
     def __init__(
         self,
         source: Source,
         sink: Callable[[Poll], None],
-        interval_s: float = 1.0,
+        interval_s: float | None = None,
         *,
         clock: Callable[[], float] = time.monotonic,
         structure_every_s: float = 5.0,
-        busiest: float = 0.2,
+        processor: Callable[[], float] = time.thread_time,
     ) -> None:
-        self.interval_s = interval_s
-        self._source, self._sink, self._clock = source, sink, clock
-        self._structure_every_s, self._busiest = structure_every_s, busiest
+        self._source, self._sink, self._clock, self._processor = source, sink, clock, processor
+        self._structure_every_s = structure_every_s
+        self._budget = Budget(USUAL_S, interval_s)
+        self._cost_s = 0.0
+        """What all work has cost up to the end of the last poll."""
         self._wake = threading.Event()
         self._stopping = self._paused = False
         self._baselines_wanted = self._baselines_taken = 0
@@ -102,7 +116,7 @@ class Poller:
         self._ledger: Ledger | None = None
         self._failures = 0
         state = NodeState()
-        self._last = Poll(state, Counts(), NodeIndex(state), 0, clock(), 0.0, interval_s)
+        self._last = Poll(state, Counts(), NodeIndex(state), 0, clock(), 0.0, interval_s or USUAL_S)
 
     def start(self) -> None:
         """Start reading; a second call does nothing."""
@@ -129,14 +143,17 @@ class Poller:
             self.poll_now()
 
     def faster(self) -> float:
-        """Take the next shorter interval; answers it, in seconds."""
-        shorter = [step for step in INTERVALS_S if step < self.interval_s]
-        return self._set_interval(shorter[-1] if shorter else self.interval_s)
+        """Fix the interval at the next shorter step; answers it, in seconds."""
+        return self._stepped(-1)
 
     def slower(self) -> float:
-        """Take the next longer interval; answers it, in seconds."""
-        longer = [step for step in INTERVALS_S if step > self.interval_s]
-        return self._set_interval(longer[0] if longer else self.interval_s)
+        """Fix the interval at the next longer step; answers it, in seconds."""
+        return self._stepped(1)
+
+    def automatic(self) -> None:
+        """Let the budget rule the interval again."""
+        self._budget.fixed_s = None
+        self.poll_now()
 
     def rebase(self) -> None:
         """Take a new baseline, from a full reading made now."""
@@ -172,10 +189,12 @@ class Poller:
             if self._stopping:
                 break
             self._sink(poll)
+            if poll.number == 1:
+                self._cost()  # Making the first picture is as free as reading it.
             self._wake.wait(max(0.0, poll.interval_s - poll.took_s))
 
-    def _set_interval(self, interval_s: float) -> float:
-        self.interval_s = interval_s
+    def _stepped(self, towards: int) -> float:
+        interval_s = self._budget.step(towards)
         self.poll_now()
         return interval_s
 
@@ -240,27 +259,40 @@ class Poller:
     def _succeeded(self, started: float) -> Poll:
         now = self._clock()
         took_s = now - started
+        self._budget.spend(self._cost(), took_s, now)
+        pace = self._budget.pace()
         return replace(
             self._last,
             counts=self._last.counts if self._ledger is None else self._ledger.counts,
             generation=0 if self._structure is None else self._structure.generation,
             at=now,
             took_s=took_s,
-            interval_s=max(self.interval_s, took_s / self._busiest),
+            interval_s=pace.interval_s,
+            stretched=pace.because,
             failure=None,
             number=self._last.number + 1,
             paused=self._paused,
             read_all=self._all_taken,
         )
 
+    def _cost(self) -> float:
+        """Processor time since this was asked last: handing over the last poll, and this one's reading."""
+        before = self._cost_s
+        self._cost_s = self._processor() + (
+            self._source.processor_s() if isinstance(self._source, Metered) else 0
+        )
+        return self._cost_s - before
+
     def _failed(self, error: CalitopError, started: float) -> Poll:
         """The last data with the failure; attempts grow rarer up to `LONGEST_BACK_OFF_S`."""
-        back_off_s = self.interval_s * 2 ** min(self._failures, 10)
+        interval_s = self._budget.pace().interval_s
+        back_off_s = interval_s * 2 ** min(self._failures, 10)
         self._failures += 1
         return replace(
             self._last,
             took_s=self._clock() - started,
-            interval_s=max(self.interval_s, min(back_off_s, LONGEST_BACK_OFF_S)),
+            interval_s=max(interval_s, min(back_off_s, LONGEST_BACK_OFF_S)),
+            stretched="",
             failure=str(error),
             number=self._last.number + 1,
             paused=self._paused,

@@ -77,7 +77,7 @@ def source(clock: _Clock) -> _Source:
 
 @pytest.fixture
 def poller(source: _Source, clock: _Clock) -> Poller:
-    return Poller(source, lambda poll: None, clock=clock)
+    return Poller(source, lambda poll: None, clock=clock, processor=lambda: 0.0)
 
 
 def test_the_first_poll_reads_structure_and_counters(poller: Poller, source: _Source) -> None:
@@ -164,9 +164,57 @@ def test_a_slow_poll_stretches_the_interval(poller: Poller, source: _Source) -> 
     source.cost_s = 0.1
     assert poller.beat().interval_s == 1.0
     source.cost_s = 0.5
-    poll = poller.beat()
+    poller.beat()
+    poll = [poller.beat() for _ in range(2)][-1]
     assert poll.took_s == pytest.approx(0.5)
     assert poll.interval_s == pytest.approx(2.5)
+
+
+@dataclass
+class _Metered(_Source):
+    """A source whose own threads say what they cost; each question costs the same."""
+
+    each_s: float = 0.031
+    spent_s: float = 0.0
+
+    def counters(self, wanted: Wanted) -> Sample | None:
+        self.spent_s += self.each_s
+        return super().counters(wanted)
+
+    def processor_s(self) -> float:
+        return self.spent_s
+
+
+def test_a_dear_poll_stretches_the_interval_and_says_so(clock: _Clock) -> None:
+    source = _Metered(clock)
+    poller = Poller(source, lambda poll: None, clock=clock, processor=lambda: source.spent_s)
+    assert (poller.beat().interval_s, poller.beat().stretched) == (1.0, "reading costs 62 ms")
+    assert poller.beat().interval_s == pytest.approx(3.1)
+    source.each_s = 0.009
+    polls = [poller.beat() for _ in range(3)]
+    assert (polls[-1].interval_s, polls[-1].stretched) == (1.0, "")
+
+
+def test_an_interval_that_was_asked_for_is_kept(clock: _Clock) -> None:
+    source = _Metered(clock, each_s=0.5)
+    poller = Poller(source, lambda poll: None, 0.2, clock=clock)
+    polls = [poller.beat() for _ in range(3)]
+    assert [(poll.interval_s, poll.stretched) for poll in polls] == [(0.2, "")] * 3
+    poller.automatic()
+    assert poller.beat().interval_s > 10
+    assert (poller.faster(), poller.beat().interval_s) == (10.0, 10.0)
+
+
+def test_a_baseline_is_taken_at_once_however_long_the_interval(clock: _Clock) -> None:
+    source = _Metered(clock, each_s=60.0)
+    arrived = threading.Semaphore(0)
+    poller = Poller(source, lambda poll: arrived.release(), clock=clock)
+    poller.start()
+    for _ in range(3):
+        assert arrived.acquire(timeout=5)
+        poller.rebase()
+    poller.stop()
+    assert source.wanted[-1].full
 
 
 def test_a_new_baseline_forces_a_full_reading(poller: Poller, source: _Source, clock: _Clock) -> None:
@@ -229,3 +277,22 @@ def test_the_thread_polls_at_once_when_asked_and_stops_when_told(source: _Source
     poller.stop()
     assert source.closed
     assert [poll.number for poll in seen] == [1, 2]
+
+
+def test_what_the_first_picture_costs_does_not_delay_the_second(clock: _Clock) -> None:
+    source = _Metered(clock, each_s=0.0)
+    seen: list[Poll] = []
+    arrived = threading.Semaphore(0)
+
+    def sink(poll: Poll) -> None:
+        source.spent_s += 9.0 if poll.number == 1 else 0.0
+        seen.append(poll)
+        arrived.release()
+
+    poller = Poller(source, sink, clock=clock, processor=lambda: 0.0)
+    poller.start()
+    assert arrived.acquire(timeout=5)
+    poller.poll_now()
+    assert arrived.acquire(timeout=5)
+    poller.stop()
+    assert (seen[1].interval_s, seen[1].stretched) == (1.0, "")

@@ -59,7 +59,7 @@ class CalitopApp(App[None]):
         watch: Sequence[Path] = (),
         save: Save | None = None,
         prober: Prober | None = None,
-        interval_s: float = 1.0,
+        interval_s: float | None = None,
         config: Config | None = None,
         signs: Signs = UNICODE,
         clock: Clock | None = None,
@@ -160,7 +160,7 @@ def run(
         save: Collects the live node and writes it to that path; called in a thread, may raise
             CalitopError or OSError.
         prober: Probes the live node, when the operator asks for it; called in threads.
-        interval_s: Seconds between polls; None for the configured or the usual 1 s.
+        interval_s: Seconds between polls, kept; None for the configured, or what costs little.
 
     Returns:
         Exit status of the command.
@@ -178,7 +178,7 @@ def run(
         watch=watch,
         save=save,
         prober=prober,
-        interval_s=interval_s or config.interval_s or 1.0,
+        interval_s=interval_s or config.interval_s,
         config=config,
         signs=_signs(config),
         theme=theme_for(os.environ),

@@ -18,6 +18,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+from calitop.budget import LONGEST_S, SHORTEST_S
 from calitop.errors import CalitopError
 from tui.bindings import unknown_ids
 
@@ -102,8 +103,8 @@ def _interval(ui: Mapping[str, Any]) -> float | None:
     value = ui.get("interval")
     if value is None:
         return None
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0.05 <= value <= 3600:
-        raise ValueError("[ui] interval must be seconds from 0.05 to 3600")
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not SHORTEST_S <= value <= LONGEST_S:
+        raise ValueError(f"[ui] interval must be seconds from {SHORTEST_S:g} to {LONGEST_S:g}")
     return float(value)
 
 

@@ -28,7 +28,7 @@ PATIENCE_S = 30.0
 class LiveFeed:
     """A poller whose polls arrive as one message each."""
 
-    def __init__(self, source: Source, signs: Signs, interval_s: float) -> None:
+    def __init__(self, source: Source, signs: Signs, interval_s: float | None) -> None:
         self.source = source
         self._preparer = Preparer(signs, live=True)
         self._post: Callable[[Message], object] | None = None
@@ -96,6 +96,7 @@ class LiveFeed:
             live=True,
             backends=backends_of(poll.state),
             interval_s=poll.interval_s,
+            stretched=poll.stretched,
             took_s=poll.took_s,
             problems=problem_count(poll.state),
             warnings=len(poll.state.warnings),

@@ -10,6 +10,7 @@ from textual.message import Message
 from textual.strip import Strip
 from textual.widget import Widget
 
+from calitop.budget import duration
 from widgets import numbers
 from widgets.signs import UNICODE, Signs
 from widgets.text import plain, shorten_end, width_of
@@ -29,6 +30,8 @@ class Status:
     moment: str = ""
     """Offline: which moment of which node, and when it was taken."""
     interval_s: float | None = None
+    stretched: str = ""
+    """Why the interval is longer than usual."""
     took_s: float | None = None
     age_s: float | None = None
     """Seconds since the last poll that brought data."""
@@ -56,6 +59,7 @@ def status_parts(status: Status, signs: Signs) -> list[Part]:
     parts = [Part("calitop", 7, "dim"), Part(plain(status.node), 0, "strong")]
     parts += [Part(status.backends, 4)] if status.backends else []
     parts.append(_mode(status, signs))
+    parts += [Part(status.stretched, 3)] if status.stretched and not status.paused else []
     parts += [Part(plain(status.moment), 3)] if status.moment else []
     parts += _freshness(status)
     parts += [Part(f"baseline {plain(status.baseline)}", 2)] if status.baseline else []
@@ -70,14 +74,20 @@ def _mode(status: Status, signs: Signs) -> Part:
         return Part(f"{signs.offline} offline", 3)
     if status.failure:
         return Part(f"{signs.live} not read", 1, "alert")
-    interval = "" if status.interval_s is None else f" {status.interval_s:g} s"
-    return Part(f"{signs.live} live{interval}", 1, "live")
+    return Part(f"{signs.live} live{_interval(status)}", 1, "live")
+
+
+def _interval(status: Status) -> str:
+    if status.interval_s is None:
+        return ""
+    rounded = round(status.interval_s, 2 if status.interval_s < 1 else 1 if status.interval_s < 10 else None)
+    return f"{' every' if status.stretched else ''} {rounded:g} s"
 
 
 def _freshness(status: Status) -> list[Part]:
     if not status.live or status.age_s is None:
         return []
-    took = "" if status.took_s is None else f" in {status.took_s * 1000:.3g} ms"
+    took = "" if status.took_s is None else f" in {duration(status.took_s)}"
     is_old = status.age_s > STALE_POLLS * (status.interval_s or 1.0)
     return [
         Part(f"read {numbers.age(status.age_s)} ago{took}", 1 if is_old else 5, "alert" if is_old else "")

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from calitop import __version__
+from calitop.budget import LONGEST_S, SHORTEST_S
 from calitop.errors import UsageError
 
 EXPLORE = "explore"
@@ -41,6 +42,8 @@ class Arguments:
     via: str | None = None
     pods: Path | None = None
     snapshots: tuple[str, ...] = ()
+    interval_s: float | None = None
+    """Of the explorer, live: seconds between polls, kept whatever they cost."""
     json: bool = False
     node: str | None = None
     moment: int | None = None
@@ -80,6 +83,7 @@ def parse(argv: Sequence[str]) -> Arguments:
         via=common.via,
         pods=Path(common.pods) if common.pods is not None else None,
         snapshots=tuple(getattr(own, "snapshots", None) or ()),
+        interval_s=getattr(own, "interval", None),
         json=getattr(own, "json", False),
         node=getattr(own, "node", None),
         moment=getattr(own, "moment", None),
@@ -106,8 +110,9 @@ def _split_at_dashes(words: list[str]) -> tuple[list[str], list[str]]:
 
 
 def _check(found: Arguments) -> None:
-    live_only = [name for name, value in (("--netns", found.netns), ("--via", found.via)) if value]
-    if len(live_only) > 1:
+    asked = (("--netns", found.netns), ("--via", found.via), ("--interval", found.interval_s))
+    live_only = [name for name, value in asked if value]
+    if found.netns and found.via:
         raise UsageError("--netns and --via do not go together", "put 'ip netns exec NAME' into --via")
     if live_only and (found.snapshots or found.command == HITS):
         raise UsageError(
@@ -151,7 +156,25 @@ def _explore_parser() -> argparse.ArgumentParser:
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.epilog = _SUMMARY
     parser.add_argument("snapshots", nargs="*", metavar="SNAPSHOT", help="explore these instead of this node")
+    parser.add_argument(
+        "--interval",
+        metavar="S",
+        type=_seconds,
+        help="read a live node every S seconds, whatever this costs; without it each second, or less "
+        "often where that would take more than 2 %% of a processor",
+    )
     return parser
+
+
+def _seconds(word: str) -> float:
+    try:
+        seconds = float(word)
+    except ValueError:
+        seconds = 0.0
+    if not SHORTEST_S <= seconds <= LONGEST_S:
+        bounds = f"from {SHORTEST_S:g} to {LONGEST_S:g}"
+        raise argparse.ArgumentTypeError(f"'{word}' is no number of seconds {bounds}")
+    return seconds
 
 
 def _show_parser() -> argparse.ArgumentParser:

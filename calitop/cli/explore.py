@@ -52,8 +52,12 @@ def _live(arguments: Arguments) -> int:
 
     source = live_source(arguments)
     try:
-        prober = Prober(arguments.netns, arguments.via, arguments.pods)
-        return run_app(source=source, save=partial(_save, arguments), prober=prober)
+        return run_app(
+            source=source,
+            save=partial(_save, arguments),
+            prober=Prober(arguments.netns, arguments.via, arguments.pods),
+            interval_s=arguments.interval_s,
+        )
     finally:
         source.close()
 

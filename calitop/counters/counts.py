@@ -13,7 +13,7 @@ from typing import Literal, NamedTuple
 
 from calitop.counters.sample import ChainReading
 from calitop.model.network import LinkCounters
-from calitop.model.rules import ChainKey, Counter
+from calitop.model.rules import ChainKey, Counter, TableKey
 
 Why = Literal["rewritten", "zeroed", "gone"]
 Place = tuple[ChainKey, "int | None"]
@@ -121,6 +121,8 @@ class Counts:
     chains: Mapping[ChainKey, ChainCounts] = field(default_factory=dict)
     readings: Mapping[ChainKey, ChainReading] = field(default_factory=dict)
     """Each chain's newest reading."""
+    settled: Mapping[TableKey, float] = field(default_factory=dict)
+    """Until when each table's chains are known not to have counted beyond their newest reading."""
     at: float = 0.0
     """Monotonic clock, seconds, of the newest reading of all."""
     poll: int = 0
@@ -172,14 +174,18 @@ class Counts:
         return cache[key]
 
     def _count(self, key: ChainKey, chain: ChainCounts, position: int) -> Count:
-        hit = chain.hits.get(position)
+        hit, read_at = chain.hits.get(position), self.read_at(key)
         return Count(
             now=chain.values[position],
             delta=chain.delta(position),
-            packets_per_s=chain.rate(position, self.readings[key].at),
+            packets_per_s=chain.rate(position, read_at),
             heat=0 if hit is None else max(0, HOTTEST - (self.poll - hit)),
-            age_s=max(0.0, self.at - self.readings[key].at),
+            age_s=max(0.0, self.at - read_at),
         )
+
+    def read_at(self, key: ChainKey) -> float:
+        """Monotonic clock, seconds, at which the chain's values are known to have held."""
+        return max(self.readings[key].at, self.settled.get(TableKey(*key[:3]), 0.0))
 
 
 @dataclass(frozen=True, slots=True)

@@ -46,6 +46,7 @@ class Ledger:
         self._warm: set[ChainKey] = set()
         """Chains that cannot be skipped when a reading brings nothing new: rates fall to zero."""
         self._recent: deque[set[Place]] = deque(maxlen=HOTTEST)
+        self._settled: dict[TableKey, float] = {}
         links = {link.name: link.counters for link in state.links}
         self._network = NetworkLedger(links, state.stats, structure.at, late)
         self.counts = Counts(
@@ -75,6 +76,7 @@ class Ledger:
         readings = {**self.counts.readings, **fitting}
         readings.update({key: self.counts.readings[key] for key in misfits if key in self.counts.readings})
         self._network.add(sample.links, sample.stats, sample.at)
+        self._settled |= sample.settled
         return self._publish(chains, readings, changed, at=sample.at, poll=self.counts.poll + 1)
 
     def restructure(self, structure: Structure) -> None:
@@ -122,6 +124,7 @@ class Ledger:
         self.counts = Counts(
             chains=chains,
             readings=readings,
+            settled=dict(self._settled),
             at=at,
             poll=poll,
             serial=self.counts.serial + bool(changed),
@@ -155,7 +158,7 @@ class Ledger:
                 misfits.append(key)
             else:
                 values = (*reading.rules, reading.policy)
-                steps[key] = advance(chains[key], values, reading.at - last.at, poll)
+                steps[key] = advance(chains[key], values, reading.at - counts.read_at(key), poll)
         return steps, misfits
 
     def _note_falls(self, steps: Mapping[ChainKey, Step]) -> None:

@@ -39,6 +39,8 @@ class Sample:
     """Time spent per table."""
     full: bool = True
     """Every chain of every table was read."""
+    settled: Mapping[TableKey, float] = field(default_factory=dict)
+    """Tables of which no other chain has counted, and until when that is known (monotonic clock, seconds)."""
     links: Mapping[str, LinkCounters] = field(default_factory=dict)
     stats: Mapping[str, int] = field(default_factory=dict)
 

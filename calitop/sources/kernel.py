@@ -45,6 +45,10 @@ class KernelSource:
         """See `source.Source.counters`."""
         return self._thread.call(lambda: self._reading.counters(wanted, self._links_changed()))
 
+    def processor_s(self) -> float:
+        """See `poller.Metered`."""
+        return self._thread.processor_s()
+
     def close(self) -> None:
         """End both threads; may be called twice."""
         if self._events is not None:

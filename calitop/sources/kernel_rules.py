@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from pathlib import Path
 
 from calitop.model.rules import Chain, ChainKey
 from calitop.sources import capture
 from calitop.sources.capture import Capture
-from calitop.sources.look import IPTABLES_TABLES, Modules, look
+from calitop.sources.legacy_counters import legacy_counters
+from calitop.sources.look import IPTABLES_TABLES, Modules, legacy_tables, look
 from calitop.sources.nfnetlink import FAMILY_NUMBERS, Nfnetlink
 from calitop.sources.nft_changes import Scope
 from calitop.sources.nft_counters import NftCounters
@@ -34,9 +34,11 @@ class KernelRules:
     def counters_of(self, wanted: Capture) -> RuleCounters | None:
         """See `rule_reading.RuleAccess`. Nothing that is absent is asked for."""
         seen = look()
-        if not seen.nft or wanted.need in seen.missing or wanted.need in seen.denied:
+        if wanted.need in seen.missing or wanted.need in seen.denied:
             return None
-        scope = _scope(wanted)
+        if wanted.backend == "legacy":
+            return legacy_counters(wanted.family)
+        scope = _scope(wanted) if seen.nft else None
         try:
             return None if scope is None else NftCounters.opened(scope)
         except OSError:
@@ -78,9 +80,9 @@ def _scope(wanted: Capture) -> Scope | None:
 _LEGACY_NAMES = ("ip_tables_names", "ip6_tables_names")
 
 
-def _names(name: str) -> str | None:
+def _names(name: str) -> tuple[str, ...] | None:
     """The legacy tables that are there."""
     try:
-        return (Path("/proc/thread-self/net") / name).read_text("ascii", "replace")
+        return legacy_tables(name)
     except OSError:
         return None

@@ -112,6 +112,7 @@ class LiveReading:
             {**read.chains, **dict(self._answers.chains())},
             {**read.took_s, **self._answers.took_s()},
             full=read.full,
+            settled=read.settled,
             links=self._answers.links(),
             stats=self._answers.stats(),
         )

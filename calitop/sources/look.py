@@ -22,6 +22,7 @@ from pathlib import Path
 from calitop.sources.capture import Need
 from calitop.sources.nft_tables import NftTable, nft_tables
 
+_NET = Path("/proc/thread-self/net")
 IPTABLES_TABLES = frozenset({"raw", "mangle", "nat", "filter", "security"})
 
 _WITNESS = {
@@ -92,12 +93,25 @@ def look(modules: Modules | None = None) -> Look:
     return Look(missing, denied, legacy, nft)
 
 
+def legacy_tables(listing: str) -> tuple[str, ...]:
+    """Names of the legacy tables that exist in the calling thread's namespace.
+
+    Args:
+        listing: `ip_tables_names` or `ip6_tables_names`.
+
+    Raises:
+        FileNotFoundError: The family's module is not loaded.
+        PermissionError: Without root.
+    """
+    return tuple((_NET / listing).read_text("ascii", "replace").split())
+
+
 def _legacy_tables(
     need: Need, name: str, missing: dict[Need, str], denied: dict[Need, str]
 ) -> tuple[str, ...]:
-    path = Path("/proc/thread-self/net") / name
+    path = _NET / name
     try:
-        tables = tuple(path.read_text("ascii", "replace").split())
+        tables = legacy_tables(name)
     except PermissionError:
         denied[need] = f"cannot read the legacy rules: permission denied on {path}; run as root"
         return ()

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import ctypes
 import os
+import resource
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -32,6 +34,7 @@ class ReaderThread:
     def __init__(self, netns: str | None = None) -> None:
         self._netns = netns
         self._inside = netns is None
+        self._thread_s = self._programs_s = 0.0
         self._pool = ThreadPoolExecutor(max_workers=1, thread_name_prefix="calitop-reader")
 
     def call(self, work: Callable[[], Answer]) -> Answer:
@@ -42,6 +45,13 @@ class ReaderThread:
         """
         return self._pool.submit(self._in_namespace, work).result()
 
+    def processor_s(self) -> float:
+        """Processor time of the thread and of the programs it ran, up to its last answer, seconds.
+
+        Of a program that another thread ran meanwhile, that one's may be counted too.
+        """
+        return self._thread_s + self._programs_s
+
     def close(self) -> None:
         """End the thread; may be called twice."""
         self._pool.shutdown(wait=True)
@@ -50,7 +60,18 @@ class ReaderThread:
         if not self._inside and self._netns is not None:
             enter(self._netns)
             self._inside = True
-        return work()
+        before = _programs_s()
+        try:
+            return work()
+        finally:
+            self._programs_s += _programs_s() - before
+            self._thread_s = time.thread_time()
+
+
+def _programs_s() -> float:
+    """Processor time of all programs that have ended."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 def enter(netns: str) -> None:

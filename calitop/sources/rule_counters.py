@@ -23,6 +23,7 @@ class CountersRead:
     """Chains whose rules are not those learnt; None: tables or more than can be named.
     When not empty, `chains` may be partial."""
     took_s: Mapping[TableKey, float] = field(default_factory=dict)
+    """The tables read, with the seconds this took; of these no chain but those in `chains` has counted."""
 
 
 class RuleCounters(Protocol):

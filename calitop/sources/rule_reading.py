@@ -27,6 +27,8 @@ _WHOLE_SHARE = 10
 """More often where it takes less than one part in so many of the time."""
 _ATTEMPTS = 3
 """So often in a row a reader may say that the kernel holds other rules than were printed."""
+AGAIN_AFTER_S = 30.0
+"""A reader that was given up (rules changed faster than they are printed) is tried again after this time."""
 
 
 class RuleAccess(Protocol):
@@ -83,6 +85,8 @@ class RulesRead:
 
     chains: dict[ChainKey, ChainReading] = field(default_factory=dict)
     took_s: dict[TableKey, float] = field(default_factory=dict)
+    settled: dict[TableKey, float] = field(default_factory=dict)
+    """See `sample.Sample`."""
     full: bool = True
     """Every chain of every reader was read."""
 
@@ -106,6 +110,7 @@ class RuleReading:
         """To be printed in part."""
         self._not_before: dict[Capture, float] = {}
         self._refusals: Tally[Capture] = Tally()
+        self._again_at: dict[Capture, float] = {}
         self._read = RulesRead()
 
     def close(self) -> None:
@@ -120,6 +125,9 @@ class RuleReading:
         if self._access.appeared():
             self._whole.update(wanted for wanted in capture.RULES if wanted not in self._readers)
         now = time.monotonic()
+        for wanted in [wanted for wanted, at in self._again_at.items() if now >= at]:
+            del self._again_at[wanted], self._refusals[wanted]
+            self._whole.add(wanted)
         ripe = {wanted for wanted in self._whole if now >= self._not_before.get(wanted, now)}
         return [wanted for wanted in capture.RULES if wanted in ripe or wanted in self._programs]
 
@@ -168,6 +176,8 @@ class RuleReading:
             self._refusals[wanted] = 0
             self._answers.replace_chains(wanted, _with_handles(reader, chains))
         else:
+            # The text does not say where the counters are, but it does say what they were.
+            self._read.chains.update(_as_printed(chains, time.monotonic()))
             self._refuse(wanted)
 
     def _refuse(self, wanted: Capture) -> None:
@@ -175,6 +185,7 @@ class RuleReading:
         self._refusals[wanted] += 1
         self._want_whole(wanted)
         if self._refusals[wanted] >= _ATTEMPTS:
+            self._again_at[wanted] = time.monotonic() + AGAIN_AFTER_S
             self._drop(wanted)
 
     def _drop(self, wanted: Capture) -> None:
@@ -201,14 +212,16 @@ class RuleReading:
         if wanted.full:
             self._not_before.clear()
         for each, reader in list(self._readers.items()):
+            began = time.monotonic()
             try:
-                self._keep(each, reader.read(wanted))
+                self._keep(each, reader.read(wanted), began)
             except OSError:
                 self._read.full = False
                 self._refuse(each)
 
-    def _keep(self, wanted: Capture, said: CountersRead) -> None:
+    def _keep(self, wanted: Capture, said: CountersRead, began: float) -> None:
         self._read.chains.update(said.chains)
+        self._read.settled.update(dict.fromkeys(said.took_s, began))
         self._read.took_s.update(said.took_s)
         self._read.full = self._read.full and said.full
         if said.changed is None:
@@ -227,6 +240,13 @@ class RuleReading:
         self._whole.add(wanted)
         if wanted.backend == "nft":
             self._whole.add(capture.NFT_NATIVE)
+
+
+def _as_printed(chains: Mapping[ChainKey, Chain], at: float) -> dict[ChainKey, ChainReading]:
+    return {
+        key: ChainReading(tuple(rule.counter for rule in chain.rules), chain.counter, at)
+        for key, chain in chains.items()
+    }
 
 
 def _with_handles(reader: RuleCounters, chains: Mapping[ChainKey, Chain]) -> Mapping[ChainKey, Chain]:

@@ -13,7 +13,7 @@ from calitop.counters.ledger import Ledger
 from calitop.counters.sample import Sample
 from calitop.model.network import Link, LinkCounters
 from calitop.model.node import NodeState
-from calitop.model.rules import Chain, Rule
+from calitop.model.rules import Chain, Rule, TableKey
 from calitop.sources.source import Structure
 from tests.counters.build import KEY, chain, key, sample, state, structure
 
@@ -68,6 +68,17 @@ def test_a_rate_falls_to_zero_when_nothing_moves() -> None:
     ledger = Ledger(structure(1, 0.0, chain("X", ("a", 0))))
     assert ledger.add(sample(1, 1.0, chain("X", ("a", 5)))).rule(KEY, 0).packets_per_s == 5.0
     assert ledger.add(sample(1, 2.0, chain("X", ("a", 5)))).rule(KEY, 0).packets_per_s == 0.0
+
+
+def test_a_chain_that_is_known_to_rest_grows_no_older_and_its_rate_is_of_the_time_it_moved() -> None:
+    x, y = chain("X", ("a", 1)), chain("Y", ("a", 1))
+    ledger = Ledger(structure(1, 0.0, x, y))
+    ledger.add(sample(1, 1.0, x, y))
+    settled = {TableKey(*KEY[:3]): 59.0}
+    counts = ledger.add(replace(sample(1, 60.0, chain("X", ("a", 3))), full=False, settled=settled))
+    assert counts.rule(key("Y"), 0).age_s == 1.0
+    counts = ledger.add(sample(1, 61.0, chain("Y", ("a", 5))))
+    assert counts.rule(key("Y"), 0).packets_per_s == 2.0
 
 
 def test_a_chain_that_was_not_read_keeps_its_value_and_grows_older() -> None:

@@ -138,6 +138,17 @@ def test_the_status_line_leaves_out_the_least_important() -> None:
     assert narrow[0] == "work2" and "● live 1 s" in narrow
 
 
+def test_a_stretched_interval_says_why() -> None:
+    """Where there is room; the interval itself always."""
+    status = Status("x", live=True, interval_s=3.1416, stretched="reading costs 63 ms")
+    texts = [part.text for part in status_parts(status, UNICODE)]
+    assert texts[2:4] == ["● live every 3.1 s", "reading costs 63 ms"]
+    assert [part.text for part in fit_parts(status_parts(status, UNICODE), 26, "…")] == [
+        "x",
+        "● live every 3.1 s",
+    ]
+
+
 def test_old_data_are_loud() -> None:
     """Data older than three intervals say their age first."""
     parts = status_parts(Status("x", live=True, interval_s=1.0, age_s=9.0), UNICODE)

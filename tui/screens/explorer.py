@@ -171,6 +171,13 @@ class Explorer(SearchScreen):
         else:
             self.feed.poller.slower()
 
+    def action_automatic(self) -> None:
+        """Poll as often as costs little."""
+        if self.feed is None:
+            self.tell(OFFLINE)
+        else:
+            self.feed.poller.automatic()
+
     def action_poll_now(self) -> None:
         """Poll now, or read the snapshots again."""
         if self.feed is not None:
