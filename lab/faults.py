@@ -59,6 +59,12 @@ class Fault:
     """Pings that may not be cut into fragments."""
 
     @property
+    def in_native(self) -> bool:
+        """Whether it shows where Calico and kube-proxy are in nftables mode."""
+        made_of_iptables = {"forward-drop", "both-backends", "rewriting"}
+        return self.needs is None and self.name not in made_of_iptables
+
+    @property
     def kube(self) -> KubeProxy:
         """A style of kube-proxy in which it shows."""
         return self.needs or "ipvs"
