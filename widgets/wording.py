@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
@@ -51,10 +52,17 @@ def _match_words(match: Match) -> str:
     return " ".join(words)
 
 
+_FELIX_HASH = re.compile(r"cali:[\w-]*(?:; ?)?")
+"""In iptables a comment of its own, in nftables the beginning of the one comment there is."""
+
+
 @lru_cache(maxsize=8192)
 def rule_comment(rule: Rule) -> str:
     """What the rule's authors say of it; Felix' own hash is no remark."""
-    return "; ".join(text for text in spec(rule).comments if not text.startswith("cali:"))
+    texts = (
+        _FELIX_HASH.sub("", text, count=1) if text[:5] == "cali:" else text for text in spec(rule).comments
+    )
+    return "; ".join(text for text in texts if text)
 
 
 @lru_cache(maxsize=8192)
@@ -77,6 +85,8 @@ def _target_words(target: Target) -> str:
 def _mark_words(action: SetMark) -> str:
     if action.value == 0:
         return f"clear {action.mask:#x}"
+    if action.mask == 0:
+        return f"flip {action.value:#x}"
     if action.value == action.mask:
         return f"set {action.value:#x}"
     return f"{action.value:#x} in {action.mask:#x}"

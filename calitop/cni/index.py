@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from functools import cached_property
 
+from calitop.cni.map_index import MapIndex
 from calitop.cni.names import (
     CANARIES,
     ChainRole,
@@ -34,15 +35,15 @@ class NodeIndex:
     Attributes:
         state: The node it speaks of.
         rules: The lookups that need the rules only.
+        maps: The named sets and maps of nft tables.
     """
 
     def __init__(self, state: NodeState, earlier: NodeIndex | None = None) -> None:
         """Index a state, sharing what an earlier index of the very same rules has found."""
         self.state = state
-        shared = earlier.rules if earlier is not None else None
-        self.rules: RuleIndex = (
-            shared if shared and _same(shared.rulesets, state.rulesets) else RuleIndex(state.rulesets)
-        )
+        is_known = earlier is not None and _same(earlier.rules.rulesets, state.rulesets)
+        self.rules: RuleIndex = earlier.rules if earlier and is_known else RuleIndex(state.rulesets)
+        self.maps: MapIndex = earlier.maps if earlier and is_known else MapIndex(self.rules)
 
     def prepare(self) -> NodeIndex:
         """Build now what a screen asks for at once, so that no key waits for it."""
@@ -132,8 +133,11 @@ class NodeIndex:
         return chain_role(key.chain, key.table).interface
 
     def rules_for_interface(self, name: str) -> list[RuleRef]:
-        """The rules whose -i or -o (nft: iifname, oifname) that interface fits, wildcards too."""
-        return self.rules.rules_for_interface(name)
+        """The rules whose -i or -o (nft: iifname, oifname) that interface fits, wildcards too.
+
+        Those that look it up in a named set or map come last.
+        """
+        return [*self.rules.rules_for_interface(name), *self.maps.rules_for_interface(name)]
 
     def callers(self, key: ChainKey) -> list[RuleRef]:
         """The rules that jump or go to the chain."""

@@ -251,10 +251,15 @@ def _map(inner: Json, kind: Kind) -> str:
 def _element(inner: Json, kind: Kind) -> str:
     field = mapping(inner)
     words = [expression(field.get("val"), kind)]
-    words += ["counter"] if "counter" in field else []
+    words += [_element_counter(mapping(field["counter"]))] if "counter" in field else []
     words += [f"timeout {span(field['timeout'])}"] if "timeout" in field else []
     words += [f"comment {quoted(field['comment'])}"] if "comment" in field else []
     return " ".join(words)
+
+
+def _element_counter(field: JsonObject) -> str:
+    packets, octets = field.get("packets"), field.get("bytes")
+    return "counter" if packets is None or octets is None else f"counter packets {packets} bytes {octets}"
 
 
 def _chain(verb: str) -> Callable[[Json, Kind], str]:

@@ -13,8 +13,9 @@ from calitop.hits.flow import Flow
 from calitop.hits.flow_packets import Passing, packets_of
 from calitop.hits.moved import NodeHits
 from calitop.hits.targets import ENDING
+from calitop.hits.verdict_map import through_map
 from calitop.model.matches import AddrType, InSet, Interface, Match, RpFilter, Unknown
-from calitop.model.rules import ChainKey
+from calitop.model.rules import ChainKey, Rule
 from calitop.model.spec import RuleSpec
 from calitop.outline.order import base_chains
 from calitop.path.matches import conditions
@@ -90,11 +91,16 @@ class _Search:
                 continue
             says = spec(rule)
             truth, certain = self._could(says, packet)
-            if truth is False:
+            through = through_map(self._node.index.maps, key, rule, packet)
+            if truth is False or (through is not None and through.fits is False):
                 continue
+            leads, ends = targets.get(index, ()), _ends(rule)
+            if through is not None:
+                leads, ends = through.targets or leads, through.ends
+                truth, certain = (truth, certain) if through.fits else (None, False)
             self._note((key, index), reached if truth else None)
-            calls += [(target, reached if truth else None) for target in targets.get(index, ())]
-            if certain and (rule.target in ENDING or rule.verb == "goto" or rule.target == "RETURN"):
+            calls += [(target, reached if truth else None) for target in leads]
+            if certain and ends:
                 return calls
         self._note((key, None), reached)
         return calls
@@ -112,3 +118,8 @@ class _Search:
     def _note(self, place: Place, truth: Truth) -> None:
         if self.found.get(place) is not True:
             self.found[place] = truth
+
+
+def _ends(rule: Rule) -> bool:
+    """Whether a packet that fits does not come back to the next rule."""
+    return rule.target in ENDING or rule.verb == "goto" or rule.target == "RETURN"

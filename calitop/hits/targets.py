@@ -13,6 +13,11 @@ PASSING = frozenset(
 """Targets after which the packet meets the next rule."""
 
 
+def may_lose(rule: Rule) -> bool:
+    """Whether the rule drops or rejects some of what it matches; a verdict map may do other things too."""
+    return any(target in LOSING for target in (*rule.targets, rule.target))
+
+
 def loses(rule: Rule) -> bool:
     """Whether the rule drops or rejects whatever it matches."""
-    return any(target in LOSING for target in (*rule.targets, rule.target)) and len(set(rule.targets)) < 2
+    return may_lose(rule) and len(set(rule.targets)) < 2

@@ -13,7 +13,7 @@ from functools import cached_property
 from calitop.counters.counts import Delta
 from calitop.formats.spec import spec
 from calitop.hits.moved import NodeHits
-from calitop.hits.targets import ENDING, LOSING, PASSING, loses
+from calitop.hits.targets import ENDING, LOSING, PASSING, loses, may_lose
 from calitop.model.matches import Always, Comment
 from calitop.model.rules import Chain, ChainKey, Family, Rule
 from calitop.model.spec import RuleSpec
@@ -126,9 +126,11 @@ class Gauges:
         if base.backend != "native":
             return False
         chains = self._hits.index.chains
-        table = [chain for key, chain in chains.items() if key[:3] == base[:3]]
+        below = self._hits.index.rules.reached_from(base)
         return chains[base].policy in LOSING or any(
-            loses(rule) and rule.packets is None for chain in table for rule in chain.rules
+            may_lose(rule) and (rule.packets is None or not loses(rule))
+            for key in below
+            for rule in chains[key].rules
         )
 
     @cached_property
