@@ -15,13 +15,14 @@ from calitop.cni.names import (
     comment_owner,
     link_owner,
     link_role,
+    table_owner,
 )
 from calitop.cni.owners import covers, owner_of_ip_rule, owner_of_link, owner_of_route
 from calitop.cni.pods import interface_name, node_of_list, pod_name
 from calitop.cni.rule_index import RuleIndex, RuleRef
 from calitop.model.network import IpRule, Link, Route
 from calitop.model.node import NodeState, Pod
-from calitop.model.rules import Chain, ChainKey, Rule, Ruleset, TableKey
+from calitop.model.rules import Chain, ChainKey, MapKey, Rule, Ruleset, TableKey
 
 __all__ = ["ChainRole", "NodeIndex", "RuleRef"]
 
@@ -83,6 +84,10 @@ class NodeIndex:
         if chain is not None and chain.builtin and key.backend != "native":
             return "kernel"
         return chain_owner(key.chain, key.table)
+
+    def owner_of_map(self, key: MapKey) -> str | None:
+        """Who made a named set or map: whoever made its table."""
+        return table_owner(key.table.table)
 
     def owner_of_link(self, link: Link) -> str | None:
         """Who made the link."""

@@ -8,7 +8,8 @@ from collections.abc import Iterator
 from functools import cached_property
 
 from calitop.cni.rule_index import InterfaceMatch, RuleIndex, RuleRef
-from calitop.model.rules import ChainKey, MapKey, Rule, TableKey, Verb, VerdictMap
+from calitop.formats.nft_rule import Lead, lead_of_verdict, leads_of
+from calitop.model.rules import ChainKey, Counter, MapKey, Rule, TableKey, Verb, VerdictMap
 
 _QUOTED = re.compile(r'"[^"]*(?:"|$)')
 _NAMED = re.compile(r"(?<!\S)@([^\s,;{}]+)")
@@ -25,6 +26,8 @@ class MapIndex:
 
     def __init__(self, rules: RuleIndex) -> None:
         self._rules = rules
+        self._deciding: dict[ChainKey, dict[int, MapKey]] = {}
+        self._details: dict[MapKey, tuple[dict[str, str], dict[str, Counter]]] = {}
         self.maps: dict[MapKey, VerdictMap] = {
             MapKey(ruleset.key(table), one.name): one
             for ruleset in rules.rulesets
@@ -44,20 +47,56 @@ class MapIndex:
             return None
         return next(iter(self._known(key, _VERDICT_MAP.findall(_QUOTED.sub('""', rule.text)))), None)
 
+    def deciding_in(self, key: ChainKey) -> dict[int, MapKey]:
+        """Of the chain's rules that follow a named map's verdicts: rule index -> that map."""
+        if not self.maps or key.backend != "native":
+            return {}
+        if key not in self._deciding:
+            rules = enumerate(self._rules.chains[key].rules)
+            self._deciding[key] = {
+                at: found for at, rule in rules if (found := self.deciding(key, rule)) is not None
+            }
+        return self._deciding[key]
+
     def users(self, key: MapKey) -> list[RuleRef]:
         """The rules that name a set or map."""
         return self._users.get(key, [])
 
+    def options(self, key: MapKey) -> dict[str, str]:
+        """Options of elements by the element's key (`comment "x"`), without counters."""
+        return self._told(key)[0]
+
+    def counters(self, key: MapKey) -> dict[str, Counter]:
+        """What elements have counted, by the element's key, when the rules were last read as a whole."""
+        return self._told(key)[1]
+
+    def _told(self, key: MapKey) -> tuple[dict[str, str], dict[str, Counter]]:
+        if key not in self._details:
+            self._details[key] = dict(self.maps[key].details), dict(self.maps[key].counters)
+        return self._details[key]
+
+    def verb_to(self, key: ChainKey, rule: Rule, target: str) -> Verb:
+        """Whether a rule goes or jumps to that one of its targets."""
+        found = (lead.verb for lead in self._leads(key, rule) if lead is not None and lead.target == target)
+        return next(found, rule.verb or "jump")
+
+    def _leads(self, key: ChainKey, rule: Rule) -> Iterator[Lead | None]:
+        decided_by = self.deciding(key, rule)
+        if decided_by is not None:
+            yield from (lead_of_verdict(value) for _, value in self.maps[decided_by].elements)
+        elif rule.language == "nft" and "vmap" in rule.text:
+            yield from leads_of(rule.text).leads
+
     def target(self, key: MapKey, at: int) -> ChainKey | None:
         """The chain that an element leads to; None for a verdict, a value, and a chain that is not known."""
-        value = self.maps[key].elements[at][1] or ""
-        verb, _, name = value.partition(" ")
-        target = key.table.chain(name)
-        return target if verb in ("goto", "jump") and target in self._rules.chains else None
+        lead = self.lead(key, at)
+        target = None if lead is None else key.table.chain(lead.target)
+        return target if target in self._rules.chains else None
 
-    def verb(self, key: MapKey, at: int) -> Verb:
-        """Whether an element goes or jumps to its chain."""
-        return "goto" if (self.maps[key].elements[at][1] or "").startswith("goto ") else "jump"
+    def lead(self, key: MapKey, at: int) -> Lead | None:
+        """Where an element of a verdict map leads, and how; None for every other element."""
+        one = self.maps[key]
+        return lead_of_verdict(one.elements[at][1]) if one.type.endswith("verdict") else None
 
     def interface_of(self, key: MapKey, at: int) -> str | None:
         """The interface that an element is for, where the map is keyed by interface names alone."""

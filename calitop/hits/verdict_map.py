@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from calitop.cni.map_index import MapIndex
-from calitop.formats.nft_rule import lead_of_verdict
 from calitop.hits.targets import ENDING
 from calitop.model.rules import ChainKey, MapKey, Rule
 from calitop.path.packet import NO_DEVICE, Packet
@@ -44,6 +43,6 @@ def _by_interface(maps: MapIndex, key: MapKey, device: str) -> Through:
     at = None if device == NO_DEVICE else maps.place_of_interface(key, device)
     if at is None:
         return Through(False if one.complete else None)
-    target, lead = maps.target(key, at), lead_of_verdict(one.elements[at][1])
+    target, lead = maps.target(key, at), maps.lead(key, at)
     ends = lead is not None and (lead.verb == "goto" or lead.target in ENDING or lead.target == "RETURN")
     return Through(True, (target,) if target is not None else (), ends)
