@@ -286,4 +286,5 @@ class ChainTree(VirtualRows):
         arrangement = "by hook" if self.arrangement == "hook" else "by chain"
         chains = 0 if self.view is None else sum(1 for chain in self.view.chains.values() if chain.present)
         only = "  hits only" if self.hits_only else ""
-        return f"Chains {chains}  {arrangement}{only}"
+        hidden = "" if self.view is None or self.view.index.bpf is None else f"  {self.signs.bpf} BPF decides"
+        return f"Chains {chains}  {arrangement}{only}{hidden}"

@@ -11,7 +11,7 @@ from widgets.pieces import Piece
 from widgets.signs import Signs
 from widgets.text import plain, shorten_end, width_of
 from widgets.view import Figures, MapId, RuleId, View
-from widgets.wording import VERDICTS, is_loud, rule_action, rule_comment, rule_conditions
+from widgets.wording import VERDICTS, is_loud, map_key_words, rule_action, rule_comment, rule_conditions
 
 
 def row_place(row: Row) -> RuleId | None:
@@ -51,7 +51,8 @@ class RowWords:
         yield Piece(f"{self.signs.unknown if rule.number is None else rule.number} ", "dim")
         if row.map is not None:
             yield Piece(self._verb_sign(rule.verb), "strong")
-            yield Piece(plain(rule_action(rule)), owner_of(self.view, row.targets[0]) if row.targets else "")
+            yield Piece(plain(f"@{row.map.name}"), self.view.index.owner_of_map(row.map) or "")
+            yield Piece(f"  {plain(map_key_words(rule))}")
         elif row.targets:
             yield Piece(self._verb_sign(rule.verb), "strong")
             names = " ".join(target.chain for target in row.targets)

@@ -192,9 +192,16 @@ def _link_facts(view: View, link: Link, signs: Signs) -> Iterator[Fact]:
         if one.dev == link.name:
             words = (one.kind, one.direction, one.name, one.text)
             yield Fact(f"{signs.bpf} BPF or filter: " + " ".join(word for word in words if word))
+    if role == "workload":
+        yield from _bpf_facts(view)
     yield from _interface_chains(view, link.name)
     for route in view.index.routes_of_interface(link.name)[:LISTED]:
         yield Fact(f"route {route.dst} {route_way(route)}", "link", route_id(route))
+
+
+def _bpf_facts(view: View) -> Iterator[Fact]:
+    if view.index.bpf is not None:
+        yield Fact(str(view.index.bpf), "warm")
 
 
 def _link_counters(view: View, link: Link, signs: Signs) -> Iterator[Fact]:
@@ -275,6 +282,8 @@ def _chain_facts(view: View, key: ChainKey, signs: Signs) -> Iterator[Fact]:
     if chain is None:
         return
     yield Fact(_chain_words(view, key, chain))
+    if chain.builtin:
+        yield from _bpf_facts(view)
     if chain.policy is not None:
         figures = view.figures(RuleId(key, None))
         yield Fact(f"policy {chain.policy}: {counter_words(figures, view, signs)}")

@@ -39,9 +39,11 @@ def is_loud(rule: Rule) -> bool:
 @lru_cache(maxsize=8192)
 def rule_conditions(rule: Rule) -> str:
     """The rule's matches in the source's words, without comments and module names."""
-    from calitop.model.matches import Comment
+    from calitop.model.matches import Always, Comment
 
     matches = (match for match in spec(rule).matches if not isinstance(match, Comment))
+    if rule.language == "nft":  # its `counter` stands in the columns
+        matches = (match for match in matches if not isinstance(match, Always) or match.words != ("counter",))
     return " ".join(words for match in matches if (words := _match_words(match)))
 
 
@@ -69,6 +71,12 @@ def rule_comment(rule: Rule) -> str:
 def rule_action(rule: Rule) -> str:
     """Target with its options, short; empty for a rule that only counts."""
     return ", ".join(_target_words(target) for target in spec(rule).targets) or (rule.target or "")
+
+
+def map_key_words(rule: Rule) -> str:
+    """What a rule looks up in a verdict map (`iifname`); empty for a rule without one."""
+    options = (option for target in spec(rule).targets for option in target.options)
+    return " ".join(next((option.values for option in options if option.name == "key"), ()))
 
 
 def _target_words(target: Target) -> str:

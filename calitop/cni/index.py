@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from functools import cached_property
 
+from calitop.cni.bpf import DecidedInBpf, decided_in_bpf
 from calitop.cni.map_index import MapIndex
 from calitop.cni.names import (
     CANARIES,
@@ -48,7 +49,7 @@ class NodeIndex:
 
     def prepare(self) -> NodeIndex:
         """Build now what a screen asks for at once, so that no key waits for it."""
-        _ = self._roles, self._chains_by_interface, self._pods_by_address, self._routes_by_interface
+        _ = self._roles, self._chains_by_interface, self._pods_by_address, self._routes_by_interface, self.bpf
         self.rules.rules_for_interface("")
         return self
 
@@ -64,6 +65,11 @@ class NodeIndex:
     def pod_of_address(self, ip: str) -> Pod | None:
         """The pod with that address, given with or without its length; None for host network."""
         return self._pods_by_address.get(ip.split("/")[0])
+
+    @cached_property
+    def bpf(self) -> DecidedInBpf | None:
+        """What is decided in BPF here and stands in no rule."""
+        return decided_in_bpf(self.state)
 
     @cached_property
     def local_pods(self) -> tuple[Pod, ...]:
