@@ -87,8 +87,8 @@ def _filtered(node: str) -> tuple[Proof, ...]:
 
 SENT = Proof("work2", "filter cali-OUTPUT: Allow IPIP packets to other Calico hosts")
 RECEIVED = Proof("work1", "filter cali-INPUT: Allow IPIP packets from Calico hosts")
-FORWARDED = Proof("work1", "filter FORWARD: -j cali-FORWARD")
-INVALID = "-m conntrack --ctstate INVALID -j DROP"
+FORWARDED = Proof("work1", "filter FORWARD: cali-FORWARD")
+INVALID = "INVALID"
 
 FAULTS = (
     Fault(

@@ -42,7 +42,9 @@ class Reading:
         if not colon:
             return self.rules[what] + self.stats[what] + self.links[what]
         return sum(
-            count for key, count in self.rules.items() if key.startswith(f"{place} #") and words in key
+            count
+            for key, count in self.rules.items()
+            if key.startswith(f"{place} #") and words.lower() in key.lower()
         )
 
     def as_json(self) -> dict[str, Any]:
