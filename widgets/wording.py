@@ -6,7 +6,7 @@ import re
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from calitop.formats.spec import spec
+from calitop.formats.spec import counts_early, spec
 from calitop.model.network import Route
 from calitop.model.rules import Rule
 
@@ -32,8 +32,8 @@ def owner_look(owner: str | None) -> str:
 
 
 def is_loud(rule: Rule) -> bool:
-    """Whether the rule throws packets away."""
-    return VERDICTS.get((rule.target or "").upper()) == "deny"
+    """Whether the rule throws packets away, all that it counts."""
+    return VERDICTS.get((rule.target or "").upper()) == "deny" and not counts_early(rule)
 
 
 @lru_cache(maxsize=8192)

@@ -16,6 +16,9 @@ _NAMED = re.compile(r"(?<!\S)@([^\s,;{}]+)")
 _VERDICT_MAP = re.compile(r"(?<!\S)vmap @([^\s,;{}]+)")
 _BY_INTERFACE = re.compile(r"(?<!\S)[io]ifname (?:vmap |!= )?@([^\s,;{}]+)")
 
+_INTERFACE_NAMES = ("ifname", "typeof iifname", "typeof oifname")
+"""Types of keys that are names of interfaces."""
+
 
 class MapIndex:
     """Lookups over the named sets and maps of one structure.
@@ -100,12 +103,10 @@ class MapIndex:
 
     def interface_of(self, key: MapKey, at: int) -> str | None:
         """The interface that an element is for, where the map is keyed by interface names alone."""
-        one = self.maps[key]
-        is_name = one.type.partition(" : ")[0] in ("ifname", "typeof iifname", "typeof oifname")
-        return one.elements[at][0].strip('"') if is_name else None
+        return self.maps[key].elements[at][0].strip('"') if key in self._by_interface else None
 
     def place_of_interface(self, key: MapKey, name: str) -> int | None:
-        """The element by which a map keyed by interface names decides for that interface."""
+        """The element by which a map decides for that interface; None too where it is not keyed by them."""
         places = (at for at in range(len(self.maps[key].elements)) if self._is_for(key, at, name))
         return next(places, None)
 
@@ -113,8 +114,8 @@ class MapIndex:
         """The elements that an interface fits, wildcards too."""
         return [
             (key, at)
-            for key, one in self.maps.items()
-            for at in range(len(one.elements))
+            for key in self._by_interface
+            for at in range(len(self.maps[key].elements))
             if self._is_for(key, at, name)
         ]
 
@@ -140,6 +141,13 @@ class MapIndex:
         table = TableKey(*key[:3])
         keys = (MapKey(table, name) for name in dict.fromkeys(names))
         return [one for one in keys if one in self.maps]
+
+    @cached_property
+    def _by_interface(self) -> dict[MapKey, None]:
+        """The sets and maps that are keyed by the names of interfaces alone, in order."""
+        return dict.fromkeys(
+            key for key, one in self.maps.items() if one.type.partition(" : ")[0] in _INTERFACE_NAMES
+        )
 
     @cached_property
     def _users(self) -> dict[MapKey, list[RuleRef]]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from calitop.counters.counts import Place
-from calitop.formats.spec import spec
+from calitop.formats.spec import counts_early, spec
 from calitop.hits.flow import Flow
 from calitop.hits.flow_packets import Passing, packets_of
 from calitop.hits.moved import NodeHits
@@ -93,6 +93,8 @@ class _Search:
             truth, certain = self._could(says, packet)
             through = through_map(self._node.index.maps, key, rule, packet)
             if truth is False or (through is not None and through.fits is False):
+                if counts_early(rule):
+                    self._note((key, index), None)
                 continue
             leads, ends = targets.get(index, ()), _ends(rule)
             if through is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from calitop.formats.spec import counts_early
 from calitop.model.rules import Rule
 
 ENDING = frozenset(("ACCEPT", "DROP", "REJECT", "QUEUE", "NFQUEUE", "STOLEN", "TPROXY"))
@@ -19,5 +20,5 @@ def may_lose(rule: Rule) -> bool:
 
 
 def loses(rule: Rule) -> bool:
-    """Whether the rule drops or rejects whatever it matches."""
-    return may_lose(rule) and len(set(rule.targets)) < 2
+    """Whether the rule drops or rejects whatever it counts."""
+    return may_lose(rule) and len(set(rule.targets)) < 2 and not counts_early(rule)

@@ -39,10 +39,9 @@ def through_map(maps: MapIndex, key: ChainKey, rule: Rule, packet: Packet) -> Th
 
 
 def _by_interface(maps: MapIndex, key: MapKey, device: str) -> Through:
-    one = maps.maps[key]
     at = None if device == NO_DEVICE else maps.place_of_interface(key, device)
     if at is None:
-        return Through(False if one.complete else None)
+        return Through(False if maps.maps[key].complete else None)
     target, lead = maps.target(key, at), maps.lead(key, at)
     ends = lead is not None and (lead.verb == "goto" or lead.target in ENDING or lead.target == "RETURN")
     return Through(True, (target,) if target is not None else (), ends)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from calitop.counters.counts import Delta
-from calitop.formats.spec import spec
+from calitop.formats.spec import counts_early, spec
 from calitop.hits.moved import NodeHits
 from calitop.hits.targets import ENDING, LOSING, PASSING, loses, may_lose
 from calitop.model.matches import Always, Comment
@@ -199,7 +199,8 @@ def _counting(rule: Rule) -> str:
         return "all"
     if rule.target is None or rule.target in PASSING:
         return "skip"
-    return "ended" if rule.target in ENDING and len(set(rule.targets)) < 2 else "unsure"
+    is_sure = rule.target in ENDING and len(set(rule.targets)) < 2 and not counts_early(rule)
+    return "ended" if is_sure else "unsure"
 
 
 def _plus(total: int, delta: Delta) -> int | None:

@@ -7,12 +7,15 @@ from ipaddress import ip_address
 import pytest
 
 from calitop.formats import nft_text
+from calitop.formats.spec import counts_early
 from calitop.hits.flow import Flow
 from calitop.hits.flow_test import with_flow
 from calitop.hits.moved import node_hits
 from calitop.hits.order import meeting_order
+from calitop.hits.targets import loses
 from calitop.hits.verdict_map import Through, through_map
 from calitop.model.node import NodeState
+from calitop.model.rules import Rule
 from calitop.path.packet import NO_DEVICE, Packet
 from calitop.verdict.gauges import Gauges
 from tests.native_node import KUBE_PROXY, POD_A, POD_B, index, key, state
@@ -86,6 +89,7 @@ def _base(name: str, rule: str, priority: int = 0) -> str:
         ("counter packets 0 bytes 0 drop", "", 0),
         ("ip daddr 10.0.0.1 drop", "", None),
         ("ip daddr vmap { 10.0.0.1 : drop, 10.0.0.2 : accept }", "", None),
+        ("counter packets 0 bytes 0 ip daddr 10.0.0.1 drop", "", None),
         ("ip daddr vmap { 10.0.0.1 : accept, 10.0.0.2 : continue }", "", 0),
         ("ip daddr 10.0.0.1 jump other", "\tchain other {\n\t\treject\n\t}\n", None),
         ("accept", "\tchain other {\n\t\treject\n\t}\n", 0),
@@ -109,3 +113,19 @@ def test_an_accept_ends_only_its_own_base_chain() -> None:
     )
     gauges = Gauges(node_hits("n", before, after), "ipv4")
     assert (gauges.entered("FORWARD"), gauges.left("FORWARD")) == (5, 0)
+
+
+@pytest.mark.parametrize(
+    ("words", "early"),
+    [
+        ("tcp dport 53 counter drop", False),
+        ("counter tcp dport 53 drop", True),
+        ('counter drop comment "tcp dport 53 counter"', False),
+        ("ip saddr 10.0.0.1 counter tcp dport 53 drop", True),
+        ("tcp dport 53 drop", False),
+    ],
+)
+def test_a_counter_before_a_condition_counts_what_the_rule_does_not_match(words: str, early: bool) -> None:
+    """Such a drop has not lost what it counted."""
+    rule = Rule(words, 1, 5, 420, "DROP", "jump", ("DROP",), language="nft")
+    assert (counts_early(rule), loses(rule)) == (early, not early)
