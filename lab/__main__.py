@@ -49,7 +49,12 @@ def _parser() -> argparse.ArgumentParser:
         default="nft",
         help="iptables backend (nft), or Calico and kube-proxy in nftables mode (native)",
     )
-    up.add_argument("--kube", choices=("ipvs", "iptables"), default="ipvs", help="kube-proxy's style (ipvs)")
+    up.add_argument(
+        "--kube",
+        choices=("ipvs", "iptables"),
+        default="ipvs",
+        help="kube-proxy's style (ipvs; nftables with native)",
+    )
     up.add_argument("--fault", nargs="+", default=(), type=_named_fault, metavar="NAME", help="broken so")
     up.set_defaults(run=_up)
     commands.add_parser("down", help="remove it").set_defaults(run=_down)

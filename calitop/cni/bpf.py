@@ -38,7 +38,8 @@ class DecidedInBpf:
     evidence: tuple[str, ...]
 
     def __str__(self) -> str:
-        return f"{self.what}: decided in BPF, not visible in rules (seen by: {'; '.join(self.evidence)})"
+        signs = "; ".join(self.evidence)
+        return f"{self.what} are decided in BPF, which no rule shows and calitop cannot see (signs: {signs})"
 
 
 def decided_in_bpf(state: NodeState) -> DecidedInBpf | None:
@@ -68,9 +69,7 @@ def _calico(state: NodeState, chains: Mapping[ChainKey, Chain]) -> DecidedInBpf 
         return None
     if _knows_rules(chains) and not _has_workload_chains(chains):
         signs.append("no cali-fw- or cali-tw- chain")
-    return DecidedInBpf(
-        "calico", "Calico's eBPF mode: policy, services and forwarding of its pods", tuple(signs)
-    )
+    return DecidedInBpf("calico", "Calico's eBPF mode: policy, services and forwarding of pods", tuple(signs))
 
 
 def _felix_devices(state: NodeState) -> Iterator[str]:
@@ -99,12 +98,12 @@ def _cilium(state: NodeState, chains: Mapping[ChainKey, Chain]) -> DecidedInBpf 
     owners = {link_owner(link.name) for link in state.links}
     if not devices or not _knows_rules(chains) or "calico" in owners or _has_calico(chains):
         return None
-    what = ["policy and forwarding of its pods"]
+    what = ["policy and forwarding of pods"]
     signs = [f"device {_named(devices)}", "no chain of Calico", *_attached(state)]
     if not any(key.table == "kube-proxy" or key.chain.startswith("KUBE-S") for key in chains):
-        what.append("services too")
+        what.append("services")
         signs.append("no service chain of kube-proxy")
-    return DecidedInBpf("cilium", f"Cilium alone: {', '.join(what)}", tuple(signs))
+    return DecidedInBpf("cilium", f"Cilium alone: {' and '.join(what)}", tuple(signs))
 
 
 def _attached(state: NodeState) -> Iterator[str]:

@@ -86,8 +86,8 @@ def test_a_node_of_cilium_alone() -> None:
 def test_the_warning_says_what_is_not_seen_and_why() -> None:
     (warning,) = with_bpf_warning(_state(EBPF)).warnings
     assert warning == (
-        "Calico's eBPF mode: policy, services and forwarding of its pods: decided in BPF, "
-        "not visible in rules (seen by: rule 'Pre-approved by BPF programs' in filter cali-FORWARD; "
+        "Calico's eBPF mode: policy, services and forwarding of pods are decided in BPF, "
+        "which no rule shows and calitop cannot see (signs: rule 'Pre-approved by BPF programs' in filter cali-FORWARD; "
         "no cali-fw- or cali-tw- chain)"
     )
 
