@@ -87,8 +87,8 @@ def test_the_warning_says_what_is_not_seen_and_why() -> None:
     (warning,) = with_bpf_warning(_state(EBPF)).warnings
     assert warning == (
         "Calico's eBPF mode: policy, services and forwarding of pods are decided in BPF, "
-        "which no rule shows and calitop cannot see (signs: rule 'Pre-approved by BPF programs' in filter cali-FORWARD; "
-        "no cali-fw- or cali-tw- chain)"
+        "which no rule shows and calitop cannot see (signs: "
+        "rule 'Pre-approved by BPF programs' in filter cali-FORWARD; no cali-fw- or cali-tw- chain)"
     )
 
 
