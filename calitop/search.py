@@ -10,10 +10,10 @@ from calitop.cni.index import NodeIndex
 from calitop.cni.pods import pod_name
 from calitop.model.network import Link, Route
 from calitop.model.node import NodeState, Pod
-from calitop.model.rules import ChainKey
+from calitop.model.rules import ChainKey, MapKey
 from calitop.outline.order import reach_order
 
-HitKind = Literal["route", "link", "pod", "chain", "rule"]
+HitKind = Literal["route", "link", "pod", "chain", "rule", "map", "element"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,13 +30,18 @@ class Hit:
     route: Route | None = None
     link: Link | None = None
     pod: Pod | None = None
+    map: MapKey | None = None
+    """Of a named nft set or map, and of an element."""
+    element: int | None = None
+    """Place of an element in its set or map, from 0."""
 
 
 class Finder:
     """The texts of one node, lower-cased once, in the order in which hits are shown.
 
     Routes, links and pods come first, as the state has them; then the chains in the order
-    in which a packet meets them, each followed by its rules.
+    in which a packet meets them, each followed by its rules; then the named sets and maps,
+    each followed by its elements.
     """
 
     def __init__(self, state: NodeState, index: NodeIndex) -> None:
@@ -50,6 +55,11 @@ class Finder:
             self._rules += [(key, at) for at in range(len(chain.rules))]
             self._texts.append(f"{key.table or ''} {key.chain} {index.role_of_chain(key).words}".lower())
             self._texts += [rule.text.lower() for rule in chain.rules]
+        self._maps: list[tuple[MapKey, int | None]] = []
+        for map_key, one in index.maps.maps.items():
+            self._maps += [(map_key, None), *((map_key, at) for at in range(len(one.elements)))]
+            self._texts.append(f"{map_key.table.table or ''} {map_key.name} {one.type}".lower())
+            self._texts += [_element_text(index, map_key, at).lower() for at in range(len(one.elements))]
 
     def find(self, words: str, limit: int | None = None) -> list[Hit]:
         """Everything that holds all the words, whatever their case and order.
@@ -71,10 +81,23 @@ class Finder:
     def _hit(self, at: int) -> Hit:
         if at < len(self._network):
             return self._network[at]
-        key, rule_index = self._rules[at - len(self._network)]
+        at -= len(self._network)
+        if at >= len(self._rules):
+            return self._map_hit(*self._maps[at - len(self._rules)])
+        key, rule_index = self._rules[at]
         if rule_index is None:
             return Hit("chain", key.chain, key)
         return Hit("rule", self._index.chains[key].rules[rule_index].text, key, rule_index)
+
+    def _map_hit(self, key: MapKey, element: int | None) -> Hit:
+        if element is None:
+            return Hit("map", key.name, map=key)
+        return Hit("element", _element_text(self._index, key, element), map=key, element=element)
+
+
+def _element_text(index: NodeIndex, key: MapKey, at: int) -> str:
+    name, value = index.maps.maps[key].elements[at]
+    return _words(name, value and f": {value}", index.maps.options(key).get(name))
 
 
 _newest: list[tuple[NodeState, NodeIndex, Finder]] = []

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from lab import capture, ping, together, topology, trial
 from lab.faults import BY_NAME, CALICO1, CILIUM2, FAULTS, Fault, named
-from lab.machine import Lab, Settings
+from lab.machine import NATIVE, Lab, Settings
 from lab.measure import Reading
 from lab.plan import KubeProxy
 from lab.shell import LabError
@@ -43,8 +43,18 @@ def _parser() -> argparse.ArgumentParser:
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     up = commands.add_parser("up", help="build the lab, anew where it is there already")
-    up.add_argument("--backend", choices=("nft", "legacy"), default="nft", help="iptables backend (nft)")
-    up.add_argument("--kube", choices=("ipvs", "iptables"), default="ipvs", help="kube-proxy's style (ipvs)")
+    up.add_argument(
+        "--backend",
+        choices=("nft", "legacy", NATIVE),
+        default="nft",
+        help="iptables backend (nft), or Calico and kube-proxy in nftables mode (native)",
+    )
+    up.add_argument(
+        "--kube",
+        choices=("ipvs", "iptables"),
+        default="ipvs",
+        help="kube-proxy's style (ipvs; nftables with native)",
+    )
     up.add_argument("--fault", nargs="+", default=(), type=_named_fault, metavar="NAME", help="broken so")
     up.set_defaults(run=_up)
     commands.add_parser("down", help="remove it").set_defaults(run=_down)
@@ -90,7 +100,16 @@ def _name(word: str) -> str:
 
 def _settings(backend: str, home: KubeProxy, faults: Sequence[Fault]) -> Settings:
     names = "+".join(fault.name for fault in faults)
+    if backend == NATIVE:
+        _refuse_in_native(faults)
+        return Settings(backend, "nft", names or None, "nft")
     return Settings(backend, together.kube_proxy(faults, home), names or None, home)
+
+
+def _refuse_in_native(faults: Sequence[Fault]) -> None:
+    wrong = [fault.name for fault in faults if not fault.in_native]
+    if wrong:
+        raise LabError(f"{', '.join(wrong)} cannot be shown in nftables mode: it is made of iptables rules")
 
 
 def _up(arguments: argparse.Namespace) -> None:

@@ -1,7 +1,7 @@
 """Named faults: what each changes in the healthy plans, and what was measured to move then.
 
 A fault is the whole wanted state with something wrong in it, so loading one heals every
-other. What it states of five pings is checked in both backends by
+other. What it states of five pings is checked in every backend by
 tests/kernel/test_lab_faults.py.
 """
 
@@ -57,6 +57,13 @@ class Fault:
     """Bytes of data in a ping."""
     whole: bool = False
     """Pings that may not be cut into fragments."""
+    of_iptables: bool = False
+    """It is made of iptables rules that a node in nftables mode has not."""
+
+    @property
+    def in_native(self) -> bool:
+        """Whether it shows where Calico and kube-proxy are in nftables mode."""
+        return self.needs is None and not self.of_iptables
 
     @property
     def kube(self) -> KubeProxy:
@@ -81,8 +88,8 @@ def _filtered(node: str) -> tuple[Proof, ...]:
 
 SENT = Proof("work2", "filter cali-OUTPUT: Allow IPIP packets to other Calico hosts")
 RECEIVED = Proof("work1", "filter cali-INPUT: Allow IPIP packets from Calico hosts")
-FORWARDED = Proof("work1", "filter FORWARD: -j cali-FORWARD")
-INVALID = "-m conntrack --ctstate INVALID -j DROP"
+FORWARDED = Proof("work1", "filter FORWARD: cali-FORWARD")
+INVALID = "INVALID"
 
 FAULTS = (
     Fault(
@@ -217,6 +224,7 @@ FAULTS = (
         {"work2": {"cilium_forward": False}},
         (Proof("work2", "filter FORWARD policy DROP"),),
         still=(SENT, Proof("work2", "tunl0 tx")),
+        of_iptables=True,
     ),
     Fault(
         "untracked",
@@ -312,6 +320,7 @@ FAULTS = (
         "work1: the rule in the other backend drops; in this one FORWARD accepts as if all were well",
         {"work1": {"other_backend": True}},
         (RECEIVED, Proof("work1", "other filter FORWARD: left by an old firewall")),
+        of_iptables=True,
     ),
     Fault(
         "rewriting",
@@ -320,6 +329,7 @@ FAULTS = (
         {"work1": {"rewriting": True}},
         (SENT, RECEIVED),
         replies=PINGS,
+        of_iptables=True,
     ),
 )
 BY_NAME = {fault.name: fault for fault in FAULTS}

@@ -17,7 +17,9 @@ from lab.plan import KubeProxy, Plan, healthy
 from lab.shell import PROJECT, LabError, batch, inside, run, scripts
 
 STATE_FOLDER = Path("/run/calitop-lab")
-OTHER = {"nft": "legacy", "legacy": "nft"}
+NATIVE = "native"
+"""Calico and kube-proxy in nftables mode, each with a table of its own; Cilium by iptables-nft."""
+OTHER = {"nft": "legacy", "legacy": "nft", NATIVE: "legacy"}
 
 
 @dataclass(frozen=True)
@@ -132,9 +134,16 @@ class Lab:
         batch(network.addresses(plan), name)
         batch(network.routes(plan), name)
         inside(name, "ipset", "-exist", "restore", stdin=rules.sets_text(plan))
-        inside(name, f"iptables-{settings.backend}-restore", stdin=rules.tables(plan).restore_text())
+        self._load_rules(settings, plan, name)
         inside(name, "conntrack", "-F")
         self._load_rare(settings, plan, name)
+
+    def _load_rules(self, settings: Settings, plan: Plan, name: str) -> None:
+        if settings.backend == NATIVE:
+            inside(name, "iptables-nft-restore", stdin=rules.beside_native(plan).restore_text())
+            inside(name, "nft", "-f", "-", stdin=rules.native_text(plan))
+        else:
+            inside(name, f"iptables-{settings.backend}-restore", stdin=rules.tables(plan).restore_text())
 
     def _load_rare(self, settings: Settings, plan: Plan, name: str) -> None:
         """What few faults have, and no healthy node."""

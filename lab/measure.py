@@ -11,7 +11,7 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import Any
 
-from lab.machine import OTHER, Lab
+from lab.machine import NATIVE, OTHER, Lab
 from lab.shell import inside
 
 STATS = re.compile(
@@ -42,7 +42,9 @@ class Reading:
         if not colon:
             return self.rules[what] + self.stats[what] + self.links[what]
         return sum(
-            count for key, count in self.rules.items() if key.startswith(f"{place} #") and words in key
+            count
+            for key, count in self.rules.items()
+            if key.startswith(f"{place} #") and words.lower() in key.lower()
         )
 
     def as_json(self) -> dict[str, Any]:
@@ -60,7 +62,10 @@ def read(lab: Lab, node: str, backend: str, both: bool = False) -> Reading:
         both: Read the other backend too; asking it makes its tables.
     """
     name = lab.namespace(node)
-    rules = rule_packets(inside(name, f"iptables-{backend}-save", "-c"))
+    program = "nft" if backend == NATIVE else backend
+    rules = rule_packets(inside(name, f"iptables-{program}-save", "-c"))
+    if backend == NATIVE:
+        rules.update(native_packets(inside(name, "nft", "list", "table", "ip", "calico")))
     if both:
         others = rule_packets(inside(name, f"iptables-{OTHER[backend]}-save", "-c"))
         rules.update({f"other {key}": packets for key, packets in others.items()})
@@ -82,6 +87,21 @@ def rule_packets(text: str) -> Counter[str]:
         elif rule := re.match(r"\[(\d+):\d+\] -A (\S+) ?(.*)", line):
             numbers[f"{table} {rule[2]}"] += 1
             packets[f"{table} {rule[2]} #{numbers[f'{table} {rule[2]}']} {rule[3]}"] = int(rule[1])
+    return packets
+
+
+def native_packets(text: str) -> Counter[str]:
+    """Packets of every counting rule of Calico's nft table, by the names that the chains have in iptables."""
+    packets: Counter[str] = Counter()
+    place, number = "", 0
+    for line in text.splitlines():
+        if chain := re.match(r"\tchain (\w+)-(\S+) \{", line):
+            place, number = f"{chain[1]} {chain[2]}", 0
+        elif line.startswith("\t\t") and " hook " not in line:
+            number += 1
+            if counter := re.search(r"counter packets (\d+) bytes \d+", line):
+                rule = line.strip().replace(counter[0], "counter")
+                packets[f"{place} #{number} {rule}"] = int(counter[1])
     return packets
 
 

@@ -8,7 +8,7 @@ from typing import Literal
 from lab import topology
 from lab.topology import Node, Pod
 
-KubeProxy = Literal["ipvs", "iptables"]
+KubeProxy = Literal["ipvs", "iptables", "nft"]
 
 
 @dataclass(frozen=True)

@@ -70,7 +70,9 @@ def _commented(rules: tuple[tuple[str, str, str], ...]) -> list[str]:
 
 
 def kube_proxy(tables: Tables, plan: Plan) -> None:
-    """kube-proxy's and the kubelet's chains."""
+    """kube-proxy's and the kubelet's chains; in nftables mode both have none here (`kube_nft`)."""
+    if plan.kube == "nft":
+        return
     _kube_firewall(tables)
     (_kube_ipvs if plan.kube == "ipvs" else _kube_iptables)(tables)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from lab import felix, programs
+from lab import felix, kube_nft, native, programs
 from lab.plan import Plan
 from lab.tables import Tables
 
@@ -18,6 +18,20 @@ def tables(plan: Plan) -> Tables:
     programs.docker(made)
     felix.append(made)
     return made
+
+
+def beside_native(plan: Plan) -> Tables:
+    """The rules of a node whose Calico and kube-proxy are in nftables mode: Cilium's alone use iptables."""
+    made = Tables()
+    if plan.untracked_in:
+        made.add("raw", "PREROUTING", f"-i {plan.untracked_in} -p icmp -j CT --notrack")
+    programs.cilium(made, plan)
+    return made
+
+
+def native_text(plan: Plan) -> str:
+    """Input of `nft -f` with the tables of Calico and kube-proxy."""
+    return native.table_text(plan) + kube_nft.table_text(plan)
 
 
 def other_backend(plan: Plan) -> str:
@@ -42,9 +56,13 @@ def rewritten(plan: Plan) -> list[str]:
 
 
 def sets_text(plan: Plan) -> str:
-    """Input of `ipset -exist restore` that brings the node's sets to what is wanted."""
+    """Input of `ipset -exist restore` that brings the node's sets to what is wanted.
+
+    Beside kube-proxy in nftables mode there are none: Calico has sets of nftables then.
+    """
     lines = []
-    for name, (kind, members) in {**felix.sets(plan), **programs.kube_sets(plan)}.items():
+    calico = {} if plan.kube == "nft" else felix.sets(plan)
+    for name, (kind, members) in {**calico, **programs.kube_sets(plan)}.items():
         size = 65536 if name.startswith("KUBE") else 1048576
         lines += [f"create {name} {kind} family inet hashsize 1024 maxelem {size}", f"flush {name}"]
         lines += [f"add {name} {member}" for member in members]

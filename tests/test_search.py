@@ -7,6 +7,7 @@ from calitop.model.network import Link, Route
 from calitop.model.node import NodeState, Pod
 from calitop.model.rules import Chain, ChainKey, Rule, Ruleset, Table
 from calitop.search import Finder, search
+from tests import native_node
 
 IFACE = "cali7cd4eff55c7"
 CHAINS = {
@@ -74,3 +75,20 @@ def test_symbols_are_text_not_patterns() -> None:
     rule = Rule('-A a -j LOG --log-prefix "!#*~%&/()=?[UFW BLOCK] "', 1)
     state = NodeState(rulesets=(Ruleset(None, None, (Table(None, {"a": Chain("a", (rule,))}),)),))
     assert len(Finder(state, NodeIndex(state)).find("()=?[ufw")) == 1
+
+
+def test_sets_maps_and_their_elements_are_found_behind_the_rules() -> None:
+    state = native_node.state()
+    index = NodeIndex(state)
+    assert [hit.kind for hit in search(state, index, native_node.POD_A)] == [
+        "route",
+        "link",
+        "chain",
+        "element",
+        "element",
+    ]
+    (element,) = search(state, index, "10.96.0.1 443")
+    assert (element.map, element.element) == (native_node.SERVICES, 0)
+    assert element.text == '10.96.0.1 . tcp . 443 : goto service-A comment "default/kubernetes"'
+    (found,) = [hit for hit in search(state, index, "all-hosts-net") if hit.kind == "map"]
+    assert (found.map, found.element) == (native_node.HOSTS, None)

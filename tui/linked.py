@@ -9,7 +9,7 @@ from calitop.cni.rule_index import interface_matches
 from calitop.model.network import Route
 from calitop.model.rules import ChainKey
 from widgets.pieces import Light
-from widgets.view import ChainId, LinkId, RouteId, RuleId, Subject, View, route_id
+from widgets.view import ChainId, LinkId, MapId, RouteId, RuleId, Subject, View, route_id
 
 
 @dataclass
@@ -39,7 +39,7 @@ def related_to(view: View, subject: Subject | None, route: Route | None) -> Rela
     elif isinstance(subject, LinkId):
         related.routes |= _routes_of(view, subject.link)
         related.chains |= _chains_for(view, subject.link)
-    elif isinstance(subject, (RuleId, ChainId)):
+    elif isinstance(subject, (RuleId, ChainId, MapId)):
         for name in interfaces_of_place(view, subject):
             related.links.add(LinkId(name))
             related.routes |= _routes_of(view, name)
@@ -63,8 +63,13 @@ def _chains_for(view: View, interface: str) -> set[Hashable]:
     return {RuleId(ref.key, ref.index) for ref in view.index.rules_for_interface(interface)}
 
 
-def interfaces_of_place(view: View, place: RuleId | ChainId) -> list[str]:
-    """The interface that a chain, or the chain a rule leads to, is for; else those the rule matches."""
+def interfaces_of_place(view: View, place: RuleId | ChainId | MapId) -> list[str]:
+    """The interface that a chain, an element or a rule's target is for; else those that the rule matches."""
+    if isinstance(place, MapId):
+        name = None if place.at is None else view.index.maps.interface_of(place.key, place.at)
+        return [name] if name is not None else []
+    if isinstance(place, RuleId) and place.at in view.index.maps.deciding_in(place.key):
+        return _matched_by(view, place)
     targets = targets_of_rule(view, place) if isinstance(place, RuleId) else ()
     for key in (*targets, place.key):
         name = view.index.interface_of_chain(key)

@@ -13,7 +13,7 @@ from widgets.detail import Detail
 from widgets.link_table import LinkTable
 from widgets.pieces import Light
 from widgets.route_table import RouteTable
-from widgets.view import ChainId, LinkId, RouteId, RuleId, Subject
+from widgets.view import ChainId, LinkId, MapId, RouteId, RuleId, Subject
 from widgets.virtual_rows import VirtualRows
 
 MAIN = ("routes", "links", "chains")
@@ -72,6 +72,8 @@ class Panes:
             row_id = self[self.active].current_id()
             return row_id if isinstance(row_id, (RouteId, LinkId)) else None
         row = self.chains.current_row()
+        if row is not None and row.key is None and row.map is not None:
+            return MapId(row.map, row.element)
         if row is None or row.key is None:
             return None
         return row_place(row) or ChainId(row.key)
@@ -88,7 +90,7 @@ class Panes:
 
     def go(self, subject: Subject) -> bool:
         """Put the cursor on something; False where it is not shown."""
-        if isinstance(subject, (ChainId, RuleId)):
+        if isinstance(subject, (ChainId, RuleId, MapId)):
             name, found = "chains", self._reveal(subject)
         else:
             name = "routes" if isinstance(subject, RouteId) else "links"
@@ -100,7 +102,9 @@ class Panes:
             self.activate(name)
         return found
 
-    def _reveal(self, subject: ChainId | RuleId) -> bool:
+    def _reveal(self, subject: ChainId | RuleId | MapId) -> bool:
+        if isinstance(subject, MapId):
+            return self.chains.reveal_map(subject)
         if isinstance(subject, ChainId):
             return self.chains.reveal(subject.key)
         return self.chains.reveal_rule(subject)

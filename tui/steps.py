@@ -113,7 +113,7 @@ class Steps:
         here, row = self.panes.place(), chains.current_row()
         if row is None:
             return
-        if row.rule is None:
+        if row.rule is None and row.element is None:
             chains.set_open(row, not row.is_open)
             return
         chains.set_open(row, True)

@@ -13,7 +13,7 @@ from widgets.columns import Column, Placed, fit
 from widgets.pieces import Piece
 from widgets.signs import UNICODE, Signs
 from widgets.text import width_of
-from widgets.view import UNKNOWN, ChainId, RuleId, View
+from widgets.view import UNKNOWN, ChainId, MapId, RuleId, View
 from widgets.virtual_rows import VirtualRows
 
 Arrangement = Literal["hook", "chain"]
@@ -178,8 +178,9 @@ class ChainTree(VirtualRows):
 
     def tables_in_view(self) -> frozenset[TableKey]:
         """Tables of the rows on screen."""
-        keys = (self.row(line).key for line in self.visible_lines())
-        return frozenset(TableKey(*key[:3]) for key in keys if key is not None)
+        rows = [self.row(line) for line in self.visible_lines()]
+        chains = {TableKey(*row.key[:3]) for row in rows if row.key is not None}
+        return frozenset(chains | {row.map.table for row in rows if row.map is not None})
 
     def reveal(self, key: ChainKey, index: int | None = None) -> bool:
         """Open what hides a chain or rule and put the cursor there; False where there is none.
@@ -200,6 +201,15 @@ class ChainTree(VirtualRows):
             place.key, len(chain.rules) if place.at is None else place.at
         )
 
+    def reveal_map(self, place: MapId) -> bool:
+        """The same for a named set or map, or one of its elements."""
+        if self.outline is None or self.view is None or place.key not in self.view.index.maps.maps:
+            return False
+        line = self.outline.reveal_map(place.key, place.at)
+        self.rows_changed()
+        self.move_to(line, centre=True)
+        return True
+
     # Rows ---------------------------------------------------------------------
 
     def row_count(self) -> int:
@@ -213,10 +223,12 @@ class ChainTree(VirtualRows):
     def lit(self, line: int) -> int:
         """2 for a row that belongs to the selection elsewhere, 1 for a closed one above such a row."""
         row = self.row(line)
+        own: tuple[Hashable, ...]
         if row.key is None:
-            return 0
-        if row.rule is None:
-            own: tuple[Hashable, ...] = (ChainId(row.key),) if row.kind != "policy" else ()
+            places = () if row.map is None else (MapId(row.map, row.element),)
+            own = (*places, *map(ChainId, row.targets))
+        elif row.rule is None:
+            own = (ChainId(row.key),) if row.kind != "policy" else ()
         else:
             own = (RuleId(row.key, row.rule_index), *map(ChainId, row.targets))
         if not self.light.related.isdisjoint(own):
@@ -274,4 +286,5 @@ class ChainTree(VirtualRows):
         arrangement = "by hook" if self.arrangement == "hook" else "by chain"
         chains = 0 if self.view is None else sum(1 for chain in self.view.chains.values() if chain.present)
         only = "  hits only" if self.hits_only else ""
-        return f"Chains {chains}  {arrangement}{only}"
+        hidden = "" if self.view is None or self.view.index.bpf is None else f"  {self.signs.bpf} BPF decides"
+        return f"Chains {chains}  {arrangement}{only}{hidden}"

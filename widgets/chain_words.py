@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from calitop.model.rules import ChainKey
+from calitop.model.rules import ChainKey, Verb
 from calitop.outline import Row
 from widgets import numbers
 from widgets.pieces import Piece
 from widgets.signs import Signs
 from widgets.text import plain, shorten_end, width_of
-from widgets.view import Figures, RuleId, View
-from widgets.wording import VERDICTS, is_loud, rule_action, rule_comment, rule_conditions
+from widgets.view import Figures, MapId, RuleId, View
+from widgets.wording import VERDICTS, is_loud, map_key_words, rule_action, rule_comment, rule_conditions
 
 
 def row_place(row: Row) -> RuleId | None:
@@ -36,6 +36,8 @@ class RowWords:
         opener = Piece(self._opener(row), "dim")
         if row.rule is not None:
             return [indent, opener, *self._rule(row)]
+        if row.element is not None:
+            return [indent, opener, *self._element(row)]
         return [indent, opener, *self._chain(row)]
 
     def _opener(self, row: Row) -> str:
@@ -47,8 +49,12 @@ class RowWords:
         rule = row.rule
         assert rule is not None
         yield Piece(f"{self.signs.unknown if rule.number is None else rule.number} ", "dim")
-        if row.targets:
-            yield Piece(f"{self.signs.goto if rule.verb == 'goto' else self.signs.jump} ", "strong")
+        if row.map is not None:
+            yield Piece(self._verb_sign(rule.verb), "strong")
+            yield Piece(plain(f"@{row.map.name}"), self.view.index.owner_of_map(row.map) or "")
+            yield Piece(f"  {plain(map_key_words(rule))}")
+        elif row.targets:
+            yield Piece(self._verb_sign(rule.verb), "strong")
             names = " ".join(target.chain for target in row.targets)
             yield Piece(plain(names), owner_of(self.view, row.targets[0]))
         elif action := plain(rule_action(rule)):
@@ -58,6 +64,27 @@ class RowWords:
             yield Piece("  " + conditions)
         if comment := plain(rule_comment(rule)):
             yield Piece(f'  "{comment}"', "note")
+
+    def _verb_sign(self, verb: Verb | None) -> str:
+        return f"{self.signs.goto if verb == 'goto' else self.signs.jump} "
+
+    def _element(self, row: Row) -> Iterable[Piece]:
+        """Key, where it leads, options and counter; the counter is that of the last whole reading."""
+        assert row.map is not None and row.element is not None
+        maps = self.view.index.maps
+        key, value = maps.maps[row.map].elements[row.element]
+        yield Piece(plain(key))
+        lead = maps.lead(row.map, row.element)
+        if row.targets:
+            yield Piece(f" {self._verb_sign(lead.verb if lead else None)}", "strong")
+            yield Piece(plain(row.targets[0].chain), owner_of(self.view, row.targets[0]))
+            yield from self._marks(row)
+            if words := self.view.index.role_of_chain(row.targets[0]).words:
+                yield Piece(f"  {plain(words)}", "dim")
+        elif value is not None:
+            yield Piece(f" : {plain(value)}", VERDICTS.get(lead.target if lead else "", ""))
+        if said := element_words(self.view, MapId(row.map, row.element)):
+            yield Piece(f"  {plain(said)}", "note")
 
     def _marks(self, row: Row) -> Iterable[Piece]:
         if any(not self.view.chains[target].present for target in row.targets):
@@ -80,6 +107,10 @@ class RowWords:
             yield Piece(f"{self.signs.above} {title}", "dim")
         elif row.kind == "note":
             yield Piece(title, "note")
+        elif row.map is not None:
+            name, _, facts = title.partition("  ")
+            yield Piece(name, self.view.index.owner_of_map(row.map) or "")
+            yield Piece(f"  {facts}", "dim")
         elif row.key is not None:
             yield Piece(title, "strong" if row.kind == "hook" else owner_of(self.view, row.key))
             yield from self._chain_facts(row, row.key)
@@ -139,6 +170,18 @@ class RowWords:
         if column == "since" and self.is_alarm(row):
             return "alarm"
         return {3: "hot", 2: "warm"}.get(figures.heat, "")
+
+
+def element_words(view: View, place: MapId) -> str:
+    """Options and counter of an element; empty where it has neither."""
+    if place.at is None:
+        return ""
+    maps = view.index.maps
+    key = maps.maps[place.key].elements[place.at][0]
+    said = [maps.options(place.key).get(key, "").removeprefix("counter").strip()]
+    if counter := maps.counters(place.key).get(key):
+        said.append(f"{counter.packets:,} packets, {counter.bytes:,} bytes")
+    return "  ".join(filter(None, said))
 
 
 def owner_of(view: View, key: ChainKey) -> str:

@@ -9,10 +9,10 @@ from calitop.cni.pods import pod_name
 from calitop.cni.rule_index import RuleRef
 from calitop.formats.spec import spec
 from calitop.model.network import Link, Route
-from calitop.model.rules import Chain, ChainKey, Rule
+from calitop.model.rules import Chain, ChainKey, MapKey, Rule
 from widgets import numbers
 from widgets.signs import Signs
-from widgets.view import ChainId, Figures, LinkId, RouteId, RuleId, Subject, View, route_id
+from widgets.view import ChainId, Figures, LinkId, MapId, RouteId, RuleId, Subject, View, route_id
 from widgets.wording import is_loud, owner_look, route_devices, route_way
 
 WIDE = 30
@@ -45,12 +45,21 @@ def headline(view: View, subject: Subject) -> str:
     if isinstance(subject, LinkId):
         pod = view.index.pod_of_interface(subject.link)
         return f"interface {subject.link}" + (f"  pod {pod_name(pod)}" if pod else "")
+    if isinstance(subject, MapId):
+        return _map_headline(view, subject)
     role = view.index.role_of_chain(subject.key)
     words = "" if role.group == "built-in" else role.words
     place = chain_words(subject.key)
     if isinstance(subject, RuleId):
         place += " policy" if subject.at is None else f" rule {_number(view, subject)}"
     return place + (f"  {words}" if words else "")
+
+
+def _map_headline(view: View, place: MapId) -> str:
+    one = view.index.maps.maps.get(place.key)
+    kind = "set" if one is not None and not one.is_map else "map"
+    name = f"{kind} {chain_words(place.key.table.chain(place.key.name))}"
+    return name if one is None or place.at is None else f"{name} element {one.elements[place.at][0]}"
 
 
 def _number(view: View, place: RuleId) -> str:
@@ -92,6 +101,8 @@ def facts_of(view: View, subject: Subject, route: Route | None, signs: Signs) ->
         return [] if link is None else list(_link_facts(view, link, signs))
     if isinstance(subject, RuleId):
         return list(_rule_facts(view, subject, signs))
+    if isinstance(subject, MapId):
+        return list(_map_facts(view, subject))
     return list(_chain_facts(view, subject.key, signs))
 
 
@@ -138,15 +149,22 @@ def _interface_chains(view: View, interface: str) -> Iterator[Fact]:
         yield from _places(view, rules, "matched by")
 
 
-def _places(view: View, refs: Iterable[RuleRef], word: str) -> Iterator[Fact]:
+def _places(view: View, refs: Iterable[RuleRef], word: str, called: ChainKey | None = None) -> Iterator[Fact]:
     for count, ref in enumerate(refs):
         if count == LISTED:
             yield Fact(f"{word} more rules than are listed here", "note")
             return
         place = RuleId(ref.key, ref.index)
         rule = view.rule(place)
-        verb = " (goto)" if rule is not None and rule.verb == "goto" else ""
+        verb = _verb_words(view, ref.key, rule, called)
         yield Fact(f"{word} {chain_words(ref.key)} rule {_number(view, place)}{verb}", "link", place)
+
+
+def _verb_words(view: View, key: ChainKey, rule: Rule | None, called: ChainKey | None) -> str:
+    if rule is None:
+        return ""
+    verb = rule.verb if called is None else view.index.maps.verb_to(key, rule, called.chain)
+    return " (goto)" if verb == "goto" else ""
 
 
 def _link_facts(view: View, link: Link, signs: Signs) -> Iterator[Fact]:
@@ -174,9 +192,16 @@ def _link_facts(view: View, link: Link, signs: Signs) -> Iterator[Fact]:
         if one.dev == link.name:
             words = (one.kind, one.direction, one.name, one.text)
             yield Fact(f"{signs.bpf} BPF or filter: " + " ".join(word for word in words if word))
+    if role == "workload":
+        yield from _bpf_facts(view)
     yield from _interface_chains(view, link.name)
     for route in view.index.routes_of_interface(link.name)[:LISTED]:
         yield Fact(f"route {route.dst} {route_way(route)}", "link", route_id(route))
+
+
+def _bpf_facts(view: View) -> Iterator[Fact]:
+    if view.index.bpf is not None:
+        yield Fact(str(view.index.bpf), "warm")
 
 
 def _link_counters(view: View, link: Link, signs: Signs) -> Iterator[Fact]:
@@ -238,12 +263,16 @@ def _reset_facts(view: View, place: RuleId, rule: Rule | None) -> Iterator[Fact]
 
 
 def _target_facts(view: View, key: ChainKey, rule: Rule) -> Iterator[Fact]:
+    for named in view.index.maps.of_rule(key, rule):
+        yield _map_link(view, named, "looks into")
+    if view.index.maps.deciding(key, rule) is not None:
+        return
     for name in rule.targets or ((rule.target,) if rule.target else ()):
         target = ChainKey(key.family, key.backend, key.table, name)
         chain = view.chains.get(target)
         if chain is None:
             continue
-        verb = "goes to" if rule.verb == "goto" else "jumps to"
+        verb = "goes to" if view.index.maps.verb_to(key, rule, name) == "goto" else "jumps to"
         words = view.index.role_of_chain(target).words if chain.present else "not in this text"
         yield Fact(f"{verb} {name}  {words}".rstrip(), "link", ChainId(target))
 
@@ -253,6 +282,8 @@ def _chain_facts(view: View, key: ChainKey, signs: Signs) -> Iterator[Fact]:
     if chain is None:
         return
     yield Fact(_chain_words(view, key, chain))
+    if chain.builtin:
+        yield from _bpf_facts(view)
     if chain.policy is not None:
         figures = view.figures(RuleId(key, None))
         yield Fact(f"policy {chain.policy}: {counter_words(figures, view, signs)}")
@@ -287,4 +318,53 @@ def _caller_facts(view: View, key: ChainKey) -> Iterator[Fact]:
     callers = view.index.callers(key)
     if not callers and chain is not None and not chain.builtin:
         yield Fact("no rule jumps here", "note")
-    yield from _places(view, callers, f"{key.chain} is called by")
+    yield from _places(view, callers, f"{key.chain} is called by", key)
+
+
+def _map_link(view: View, key: MapKey, word: str) -> Fact:
+    one = view.index.maps.maps[key]
+    kind = f"map {one.type}" if one.is_map else f"set of {one.type}"
+    return Fact(f"{word} {key.name}  {kind}, {len(one.elements):,} elements", "link", MapId(key))
+
+
+def _map_facts(view: View, place: MapId) -> Iterator[Fact]:
+    one = view.index.maps.maps.get(place.key)
+    if one is None:
+        return
+    if place.at is not None:
+        yield from _element_facts(view, place, place.at)
+        return
+    said = [f"{'map' if one.is_map else 'set of'} {one.type}", f"{len(one.elements):,} elements"]
+    said += [f"family {place.key.table.family}"] if place.key.table.family else []
+    if owner := view.index.owner_of_map(place.key):
+        said.append(f"owner {owner}")
+    if one.complete is not True:
+        said.append(
+            "the text does not tell all its elements" if one.complete is None else "elements are missing"
+        )
+    yield Fact(", ".join(said))
+    users = view.index.maps.users(place.key)
+    if not users:
+        yield Fact("no rule names it", "note")
+    yield from _places(view, users, "looked into by")
+
+
+def _element_facts(view: View, place: MapId, at: int) -> Iterator[Fact]:
+    maps = view.index.maps
+    key, value = maps.maps[place.key].elements[at]
+    yield Fact(key if value is None else f"{key} : {value}", "strong")
+    if options := maps.options(place.key).get(key):
+        yield Fact(options, "note")
+    if counter := maps.counters(place.key).get(key):
+        when = f", as read at {view.state.captured_at}" if view.state.captured_at else ""
+        yield Fact(f"{counter.packets:,} packets, {counter.bytes:,} bytes{when}")
+    lead, target = maps.lead(place.key, at), maps.target(place.key, at)
+    if target is not None:
+        verb = "goes to" if lead is not None and lead.verb == "goto" else "jumps to"
+        words = view.index.role_of_chain(target).words
+        yield Fact(f"{verb} {target.chain}  {words}".rstrip(), "link", ChainId(target))
+    interface = maps.interface_of(place.key, at)
+    if interface is not None:
+        yield Fact(f"interface {interface}", "link", LinkId(interface))
+        yield from _pod_facts(view, interface)
+    yield _map_link(view, place.key, "element of")

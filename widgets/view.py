@@ -10,7 +10,7 @@ from calitop.cni.index import NodeIndex
 from calitop.counters.counts import Counts
 from calitop.model.network import IpFamily, Route
 from calitop.model.node import NodeState
-from calitop.model.rules import Chain, ChainKey, Rule
+from calitop.model.rules import Chain, ChainKey, MapKey, Rule
 
 
 class RouteId(NamedTuple):
@@ -45,6 +45,13 @@ class RuleId(NamedTuple):
     at: int | None
 
 
+class MapId(NamedTuple):
+    """A named nft set or map, or the element of it at a place from 0."""
+
+    key: MapKey
+    at: int | None = None
+
+
 class Figures(NamedTuple):
     """Numbers of one rule or policy; None where they are not known."""
 
@@ -63,7 +70,7 @@ class Figures(NamedTuple):
 
 UNKNOWN = Figures()
 
-Subject = RouteId | LinkId | ChainId | RuleId
+Subject = RouteId | LinkId | ChainId | RuleId | MapId
 """Something that can be selected, gone to, shown in detail and copied."""
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections import defaultdict
 from functools import cached_property
 
+from calitop.cni.bpf import DecidedInBpf, decided_in_bpf
+from calitop.cni.map_index import MapIndex
 from calitop.cni.names import (
     CANARIES,
     ChainRole,
@@ -14,13 +16,14 @@ from calitop.cni.names import (
     comment_owner,
     link_owner,
     link_role,
+    table_owner,
 )
 from calitop.cni.owners import covers, owner_of_ip_rule, owner_of_link, owner_of_route
 from calitop.cni.pods import interface_name, node_of_list, pod_name
 from calitop.cni.rule_index import RuleIndex, RuleRef
 from calitop.model.network import IpRule, Link, Route
 from calitop.model.node import NodeState, Pod
-from calitop.model.rules import Chain, ChainKey, Rule, Ruleset, TableKey
+from calitop.model.rules import Chain, ChainKey, MapKey, Rule, Ruleset, TableKey
 
 __all__ = ["ChainRole", "NodeIndex", "RuleRef"]
 
@@ -34,6 +37,7 @@ class NodeIndex:
     Attributes:
         state: The node it speaks of.
         rules: The lookups that need the rules only.
+        maps: The named sets and maps of nft tables.
     """
 
     def __init__(self, state: NodeState, earlier: NodeIndex | None = None) -> None:
@@ -47,10 +51,12 @@ class NodeIndex:
         )
         if earlier is not None and earlier.state.pods == state.pods:
             self._roles = self._roles_after(earlier)
+        is_same = earlier is not None and earlier.rules is self.rules
+        self.maps: MapIndex = earlier.maps if earlier and is_same else MapIndex(self.rules)
 
     def prepare(self) -> NodeIndex:
         """Build now what a screen asks for at once, so that no key waits for it."""
-        _ = self._roles, self._chains_by_interface, self._pods_by_address, self._routes_by_interface
+        _ = self._roles, self._chains_by_interface, self._pods_by_address, self._routes_by_interface, self.bpf
         self.rules.rules_for_interface("")
         return self
 
@@ -66,6 +72,11 @@ class NodeIndex:
     def pod_of_address(self, ip: str) -> Pod | None:
         """The pod with that address, given with or without its length; None for host network."""
         return self._pods_by_address.get(ip.split("/")[0])
+
+    @cached_property
+    def bpf(self) -> DecidedInBpf | None:
+        """What is decided in BPF here and stands in no rule."""
+        return decided_in_bpf(self.state)
 
     @cached_property
     def local_pods(self) -> tuple[Pod, ...]:
@@ -86,6 +97,10 @@ class NodeIndex:
         if chain is not None and chain.builtin and key.backend != "native":
             return "kernel"
         return chain_owner(key.chain, key.table)
+
+    def owner_of_map(self, key: MapKey) -> str | None:
+        """Who made a named set or map: whoever made its table."""
+        return table_owner(key.table.table)
 
     def owner_of_link(self, link: Link) -> str | None:
         """Who made the link."""
@@ -136,8 +151,11 @@ class NodeIndex:
         return self.role_of_chain(key).interface
 
     def rules_for_interface(self, name: str) -> list[RuleRef]:
-        """The rules whose -i or -o (nft: iifname, oifname) that interface fits, wildcards too."""
-        return self.rules.rules_for_interface(name)
+        """The rules whose -i or -o (nft: iifname, oifname) that interface fits, wildcards too.
+
+        Those that look it up in a named set or map come last.
+        """
+        return [*self.rules.rules_for_interface(name), *self.maps.rules_for_interface(name)]
 
     def callers(self, key: ChainKey) -> list[RuleRef]:
         """The rules that jump or go to the chain."""

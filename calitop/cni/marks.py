@@ -174,7 +174,8 @@ class _Inference:
             endpoint=endpoint,
             non_cali=self._non_cali(endpoint),
             endpoints=tuple(self._endpoints(endpoint)),
-            kube_masquerade=self._set_in("kube_masquerade", "KUBE-MARK-MASQ") or self._masqueraded(),
+            kube_masquerade=self._set_in("kube_masquerade", "KUBE-MARK-MASQ", "mark-for-masquerade")
+            or self._masqueraded(),
             kube_drop=self._set_in("kube_drop", "KUBE-MARK-DROP") or self._kube_dropped(),
             cilium=cilium,
             cilium_identity=CILIUM_IDENTITY if cilium is not None else None,
@@ -292,8 +293,15 @@ class _Inference:
                 found.setdefault(value, name or "")
         yield from sorted(found.items())
 
-    def _set_in(self, meaning: str, chain: str) -> int | None:
-        return self._first(meaning, lambda place: place.key.chain == chain, _Place.set_bits)
+    def _set_in(self, meaning: str, *chains: str) -> int | None:
+        """What a chain of kube-proxy sets, by its name in iptables or in kube-proxy's own table."""
+        return self._first(
+            meaning,
+            lambda place: (
+                place.key.chain in chains and chain_owner(place.key.chain, place.key.table) == "kube-proxy"
+            ),
+            _Place.set_bits,
+        )
 
     def _masqueraded(self) -> int | None:
         """What KUBE-POSTROUTING masquerades by, where KUBE-MARK-MASQ is not in the text."""

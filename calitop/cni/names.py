@@ -121,7 +121,12 @@ def chain_owner(chain: str, table: str | None = None) -> str | None:
     if calico_rest(chain) is not None:
         return "calico"
     by_name = next((owner for start, owner in _OWNERS_BY_START if chain.startswith(start)), None)
-    return by_name or _OWNERS_BY_TABLE.get(table or "")
+    return by_name or table_owner(table)
+
+
+def table_owner(table: str | None) -> str | None:
+    """Who made an nft table of that name; None where the name does not tell."""
+    return _OWNERS_BY_TABLE.get(table or "")
 
 
 def chain_role(chain: str, table: str | None = None) -> ChainRole:

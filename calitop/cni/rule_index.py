@@ -97,6 +97,7 @@ class RuleIndex:
             for chain in table.chains.values()
         }
         self._targets: dict[ChainKey, dict[int, tuple[ChainKey, ...]]] = {}
+        self._reached: dict[ChainKey, frozenset[ChainKey]] = {}
         if earlier is not None:
             self._take_over(earlier)
 
@@ -151,6 +152,16 @@ class RuleIndex:
         """Whether a rule or a verdict map leads to the chain."""
         return key in self._callers or key in self._mapped
 
+    def reached_from(self, base: ChainKey) -> frozenset[ChainKey]:
+        """The chain itself and every chain that rules lead to from there."""
+        if base not in self._reached:
+            self._reached[base] = self._find_reached(base)
+        return self._reached[base]
+
+    def is_nat(self, key: ChainKey) -> bool:
+        """Whether only first packets of a connection come by: table nat, or chains below nat hooks alone."""
+        return key in self._first_packets
+
     def rules_for_interface(self, name: str) -> list[RuleRef]:
         """The rules with an interface test that a packet of that interface passes."""
         return [
@@ -159,6 +170,24 @@ class RuleIndex:
             for ref, tests in found
             if any(test.matches(name) for test in tests)
         ]
+
+    def _find_reached(self, base: ChainKey) -> frozenset[ChainKey]:
+        reached, pending = {base}, [base]
+        while pending:
+            for targets in self.targets(pending.pop()).values():
+                pending += (target for target in targets if target not in reached)
+                reached.update(targets)
+        return frozenset(reached)
+
+    @cached_property
+    def _first_packets(self) -> frozenset[ChainKey]:
+        nat, others = set[ChainKey](), set[ChainKey]()
+        for key, chain in self.chains.items():
+            if key.backend != "native" and key.table == "nat":
+                nat.add(key)
+            elif chain.builtin:
+                (nat if chain.type == "nat" else others).update(self.reached_from(key))
+        return frozenset(nat - others)
 
     def _find_targets(self, key: ChainKey) -> dict[int, tuple[ChainKey, ...]]:
         chain = self.chains.get(key)

@@ -13,24 +13,30 @@ from typing import TypeAlias
 from calitop.formats.json_reading import Json, JsonObject, mapping
 
 Kind: TypeAlias = "str | tuple[Kind, ...] | None"
-"""How values beside a field are spelled: `name` in quotes, `mark`, `raw` in hex; a tuple for each of many."""
+"""How values beside a field are spelled; a tuple for each of many.
+
+`name` in quotes, `device` in quotes too but for the number of one that is not there (`oif 0`),
+`mark` and `raw` in hex.
+"""
 
 _BARE_META = frozenset(("iif", "oif", "iifname", "oifname", "iifgroup", "oifgroup"))
 _NAMES = {
     "meta": frozenset(
         (
-            *("iif", "oif", "iifname", "oifname", "ibrname", "obrname", "sdif", "sdifname"),
+            *("iifname", "oifname", "ibrname", "obrname", "sdifname"),
             *("iifkind", "oifkind", "iifgroup", "oifgroup", "time", "hour", "day"),
         )
     ),
     "ct": frozenset(("helper",)),
-    "fib": frozenset(("oif", "oifname")),
+    "fib": frozenset(("oifname",)),
     "socket": frozenset(("cgroupv2",)),
     "osf": frozenset(("name", "version")),
 }
 """Fields whose values nft prints in quotes."""
+_DEVICES = {"meta": frozenset(("iif", "oif", "sdif")), "fib": frozenset(("oif",))}
+"""Fields that hold the number of a device, which nft prints as its name."""
 
-_TYPE_KINDS = {"ifname": "name", "iface_index": "name", "mark": "mark", "string": "name"}
+_TYPE_KINDS = {"ifname": "name", "iface_index": "device", "mark": "mark", "string": "name"}
 _BINDS = {"<<": 1, ">>": 1, "&": 2, "^": 3, "|": 4}
 """Operators by how tightly they bind, tightest first."""
 
@@ -71,6 +77,8 @@ def kind_of(value: Json) -> Kind:
         return "mark"
     if name == "payload" and "base" in field:
         return "raw"
+    if key in _DEVICES.get(name, ()):
+        return "device"
     return "name" if key in _NAMES.get(name, ()) else None
 
 
@@ -121,7 +129,8 @@ def span(seconds: Json) -> str:
 
 def _scalar(value: Json, kind: Kind) -> str:
     if isinstance(value, str):
-        return quoted(value) if kind == "name" and value != "*" and value[:1] != "@" else value
+        is_name = kind == "name" or (kind == "device" and not value.isdecimal())
+        return quoted(value) if is_name and value != "*" and value[:1] != "@" else value
     if isinstance(value, bool):
         return "exists" if value else "missing"
     if isinstance(value, int) and kind in ("mark", "raw"):
@@ -251,10 +260,15 @@ def _map(inner: Json, kind: Kind) -> str:
 def _element(inner: Json, kind: Kind) -> str:
     field = mapping(inner)
     words = [expression(field.get("val"), kind)]
-    words += ["counter"] if "counter" in field else []
+    words += [_element_counter(mapping(field["counter"]))] if "counter" in field else []
     words += [f"timeout {span(field['timeout'])}"] if "timeout" in field else []
     words += [f"comment {quoted(field['comment'])}"] if "comment" in field else []
     return " ".join(words)
+
+
+def _element_counter(field: JsonObject) -> str:
+    packets, octets = field.get("packets"), field.get("bytes")
+    return "counter" if packets is None or octets is None else f"counter packets {packets} bytes {octets}"
 
 
 def _chain(verb: str) -> Callable[[Json, Kind], str]:

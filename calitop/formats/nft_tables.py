@@ -11,7 +11,17 @@ from dataclasses import dataclass, field, replace
 
 from calitop.formats.nft_rule import STATEMENTS, Lead, distinct, lead_of_verdict, through_map
 from calitop.formats.nft_words import key_and_options, key_and_value
-from calitop.model.rules import TABLE_HOOKS, Chain, Family, Rule, Ruleset, Table, VerdictMap, builtin_priority
+from calitop.model.rules import (
+    TABLE_HOOKS,
+    Chain,
+    Counter,
+    Family,
+    Rule,
+    Ruleset,
+    Table,
+    VerdictMap,
+    builtin_priority,
+)
 
 FAMILIES: Mapping[str, Family] = {
     "ip": "ipv4",
@@ -171,12 +181,15 @@ def verdict_map(
     """A named set or map from its elements in nft's words."""
     pairs: list[tuple[str, str | None]] = []
     details: list[tuple[str, str]] = []
+    counters: list[tuple[str, Counter]] = []
     for element in found:
-        key, value = key_and_value(element) if is_map else (element, None)
-        key, options = key_and_options(key)
+        words, value = key_and_value(element) if is_map else (element, None)
+        key, options, counter = key_and_options(words)
         pairs.append((key, value))
         if options:
             details.append((key, options))
+        if counter is not None:
+            counters.append((key, counter))
     leads = distinct(lead_of_verdict(value) for _, value in pairs)
     return VerdictMap(
         name=name,
@@ -186,6 +199,7 @@ def verdict_map(
         is_map=is_map,
         complete=complete,
         details=tuple(details),
+        counters=tuple(counters),
     )
 
 

@@ -120,18 +120,18 @@ def key_and_value(element: str) -> tuple[str, str | None]:
     return element, None
 
 
-def key_and_options(key: str) -> tuple[str, str]:
-    """An element's key, and its options in nft's words without running numbers.
+def key_and_options(key: str) -> tuple[str, str, Counter | None]:
+    """An element's key, its options in nft's words without running numbers, and its counter.
 
     Both the counter's numbers and the time left (`expires`) change from poll to poll.
     """
     if " " not in key:
-        return key, ""
+        return key, "", None
     for mark in re.finditer(_WORD, key):
         if mark.start() and mark[0] in _OPTIONS:
-            options = _EXPIRES.sub("", without_counters(key[mark.start() :])[0])
-            return key[: mark.start()].strip(), options.strip()
-    return key, ""
+            words, counter = without_counters(key[mark.start() :])
+            return key[: mark.start()].strip(), _EXPIRES.sub("", words).strip(), counter
+    return key, "", None
 
 
 def without_counters(text: str) -> tuple[str, Counter | None]:

@@ -32,6 +32,17 @@ def comments(rule: Rule) -> tuple[str, ...]:
     return spec(rule).comments
 
 
+def counts_early(rule: Rule) -> bool:
+    """Whether the rule counts packets that it may not match: its counter stands before a condition (nft)."""
+    if rule.language == "iptables" or "counter" not in rule.text:
+        return False
+    from calitop.model.matches import Always, Comment
+
+    matches = spec(rule).matches
+    counter = next((at for at, match in enumerate(matches) if match.words[:1] == ("counter",)), len(matches))
+    return any(not isinstance(match, Comment | Always) for match in matches[counter + 1 :])
+
+
 @lru_cache(maxsize=_KEPT)
 def spec_of_text(text: str, language: Language = "iptables") -> RuleSpec:
     """The same as `spec` for a rule's text alone."""

@@ -97,6 +97,9 @@ def likely_packets(nodes: Sequence[NodeHits]) -> int | None:
         each.packets
         for node in nodes
         for each in node.moved
-        if each.delta.exact and each.packets and each.key.table != "nat" and each.flow is not False
+        if each.delta.exact
+        and each.packets
+        and not node.index.rules.is_nat(each.key)
+        and each.flow is not False
     )
     return min(amounts, key=lambda amount: (-amounts[amount], amount)) if amounts else None

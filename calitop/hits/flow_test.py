@@ -9,13 +9,14 @@ from collections import defaultdict
 from collections.abc import Sequence
 
 from calitop.counters.counts import Place
-from calitop.formats.spec import spec
+from calitop.formats.spec import counts_early, spec
 from calitop.hits.flow import Flow
 from calitop.hits.flow_packets import Passing, packets_of
 from calitop.hits.moved import NodeHits, Way
 from calitop.hits.targets import ENDING
+from calitop.hits.verdict_map import through_map
 from calitop.model.matches import AddrType, InSet, Interface, Match, RpFilter, Unknown
-from calitop.model.rules import ChainKey
+from calitop.model.rules import ChainKey, Rule
 from calitop.model.spec import RuleSpec
 from calitop.outline.order import base_chains
 from calitop.path.matches import conditions
@@ -95,11 +96,18 @@ class _Search:
                 continue
             says = spec(rule)
             truth, certain = self._could(says, packet)
-            if truth is False:
+            through = through_map(self._node.index.maps, key, rule, packet)
+            if truth is False or (through is not None and through.fits is False):
+                if counts_early(rule):
+                    self._note((key, index), None)
                 continue
+            leads, ends = targets.get(index, ()), _ends(rule)
+            if through is not None:
+                leads, ends = through.targets or leads, through.ends
+                truth, certain = (truth, certain) if through.fits else (None, False)
             self._note((key, index), reached if truth else None)
-            calls += [(target, reached if truth else None) for target in targets.get(index, ())]
-            if certain and (rule.target in ENDING or rule.verb == "goto" or rule.target == "RETURN"):
+            calls += [(target, reached if truth else None) for target in leads]
+            if certain and ends:
                 return calls
         self._note((key, None), reached)
         return calls
@@ -118,3 +126,8 @@ class _Search:
         self.ways[place].add(self._way)
         if self.found.get(place) is not True:
             self.found[place] = truth
+
+
+def _ends(rule: Rule) -> bool:
+    """Whether a packet that fits does not come back to the next rule."""
+    return rule.target in ENDING or rule.verb == "goto" or rule.target == "RETURN"

@@ -75,6 +75,14 @@ class TableKey(NamedTuple):
         return ChainKey(self.family, self.backend, self.table, name)
 
 
+@dataclass(frozen=True, slots=True)
+class MapKey:
+    """What tells a named nft set or map from every other one; never equal to a chain of its name."""
+
+    table: TableKey
+    name: str
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Rule:
     """One rule, in the words of its source.
@@ -181,6 +189,8 @@ class VerdictMap:
     """False where elements are known to be missing; None when the text cannot tell (`nft -t`)."""
     details: tuple[tuple[str, str], ...] = ()
     """Options of elements by key, without running counters (`timeout 1h comment "x"`)."""
+    counters: tuple[tuple[str, Counter], ...] = ()
+    """What elements have counted, by key; only sets declared with `counter` count."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

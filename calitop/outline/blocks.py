@@ -5,7 +5,7 @@ from __future__ import annotations
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
 
-from calitop.outline.rows import Content
+from calitop.outline.content import Content
 
 
 class Block:

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from calitop.cni.index import NodeIndex
-from calitop.model.rules import ChainKey
-from calitop.outline.rows import Chains, Content, Rules, Single, Tops
+from calitop.model.rules import ChainKey, MapKey
+from calitop.outline.content import Content
+from calitop.outline.map_rows import Elements, Maps
+from calitop.outline.rows import Chains, Rules, Single, Tops
 
 Test = Callable[[ChainKey, "int | None"], bool]
 """Whether a rule (or the policy, index None) is to be kept."""
@@ -23,11 +25,18 @@ class Filter:
     """
 
     def __init__(
-        self, index: NodeIndex, test: Test, nested: bool, pinned: set[ChainKey], barred: Test | None = None
+        self,
+        index: NodeIndex,
+        test: Test,
+        nested: bool,
+        pinned: set[ChainKey | MapKey],
+        barred: Test | None = None,
     ) -> None:
         self._ways = _Ways(index, barred)
         self._hits = {key: _hits(index, key, test) for key in index.chains}
-        self.reach = {key for key, hits in self._hits.items() if hits} | pinned
+        self._maps = {key for key in pinned if isinstance(key, MapKey)}
+        self.reach = {key for key, hits in self._hits.items() if hits}
+        self.reach |= {key for key in pinned if not isinstance(key, MapKey)}
         if nested:
             self.reach = _callers_too(self._ways, self.reach)
 
@@ -35,12 +44,16 @@ class Filter:
         """The places of a content's rows that pass; None for all."""
         if isinstance(content, Rules):
             return self._shown_rules(content)
-        if isinstance(content, Single):
+        if isinstance(content, Single) or (isinstance(content, Elements) and content.key in self._maps):
             return None
         return [at for at in range(content.count) if self.leads_on(content, at)]
 
     def leads_on(self, content: Content, at: int) -> bool:
         """Whether something below that row passes."""
+        if isinstance(content, Tops) and content.is_maps(at):
+            return bool(self._maps)
+        if isinstance(content, Maps):
+            return content.keys[at] in self._maps
         if isinstance(content, Tops) and content.chain_at(at) is None:
             return any(key in self.reach for key in content.members(at))
         if isinstance(content, Rules):
@@ -48,7 +61,7 @@ class Filter:
                 key in self.reach and self._ways.open_to(key, content.key, at)
                 for key in content.targets.get(at, ())
             )
-        return isinstance(content, (Tops, Chains)) and content.chain_at(at) in self.reach
+        return isinstance(content, (Tops, Chains, Elements)) and content.chain_at(at) in self.reach
 
     def _shown_rules(self, content: Rules) -> list[int]:
         hits = self._hits[content.key]

@@ -3,64 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
-from dataclasses import dataclass
 from functools import cached_property
-from typing import Literal, Protocol
 
 from calitop.cni.index import NodeIndex
-from calitop.model.rules import Chain, ChainKey, Rule
+from calitop.model.rules import Chain, ChainKey, MapKey, VerdictMap
+from calitop.outline.content import Above, Content, Kind, Row, RowId
+from calitop.outline.map_rows import Elements, Maps
 
-View = Literal["hook", "chain"]
-Kind = Literal["hook", "group", "chain", "rule", "policy", "reference", "missing", "note"]
-RowId = tuple[int, ...]
-"""Places from the top downwards, unfiltered; valid for one structure."""
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """One row as the widgets draw it."""
-
-    id: RowId
-    kind: Kind
-    depth: int
-    key: ChainKey | None
-    """The row's chain: a rule's own, a reference's the one it refers to; None for a group."""
-    rule_index: int | None
-    rule: Rule | None
-    openable: bool
-    is_open: bool
-    title: str
-    """Chain or group in words; a rule's text."""
-    targets: tuple[ChainKey, ...] = ()
-    """Chains that the rule leads to; `rule.verb` tells jump from goto."""
-    chain: Chain | None = None
-    """The chain behind hook, chain and policy rows."""
-
-
-class Content(Protocol):
-    """What stands below an open row."""
-
-    count: int
-
-    def row(self, at: int, row_id: RowId, is_open: bool) -> Row:
-        """The row of the child at that place."""
-        ...
-
-    def below(self, at: int) -> Content | None:
-        """What stands below that child when it is open; None when it cannot be opened."""
-        ...
-
-    def token(self, at: int) -> Hashable:
-        """A name for the child that survives rules inserted above it."""
-        ...
-
-    def find(self, tokens: set[Hashable]) -> dict[Hashable, int]:
-        """The places of the children with those names."""
-        ...
-
-    def chain_at(self, at: int) -> ChainKey | None:
-        """The one chain whose rules stand right below that child; None for all others."""
-        ...
+MAPS = "sets and maps"
+"""Title of the group of named nft sets and maps."""
 
 
 class Names:
@@ -72,11 +23,17 @@ class Names:
 
     def chain(self, key: ChainKey) -> str:
         """A chain's title, as `filter FORWARD` or `filter FORWARD ipv6 legacy`."""
-        words = [key.table, key.chain]
-        if len(self._families) > 1:
-            words.append(key.family)
-        if len(self._backends) > 1:
-            words.append(key.backend)
+        return self._title([key.table, key.chain], key.family, key.backend)
+
+    def map(self, key: MapKey, one: VerdictMap) -> str:
+        """A set's or map's title, as `calico cali40all-hosts-net  set of ipv4_addr  3 elements`."""
+        name = self._title([key.table.table, key.name], key.table.family, None)
+        elements = "1 element" if len(one.elements) == 1 else f"{len(one.elements):,} elements"
+        return f"{name}  {'map' if one.is_map else 'set of'} {one.type}  {elements}"
+
+    def _title(self, words: list[str | None], family: str | None, backend: str | None) -> str:
+        words += [family] if len(self._families) > 1 else []
+        words += [backend] if len(self._backends) > 1 else []
         return " ".join(word for word in words if word)
 
 
@@ -113,23 +70,6 @@ class Chains:
         return self._keys[at]
 
 
-@dataclass(frozen=True, slots=True)
-class Above:
-    """The chains that are open above a row, innermost first."""
-
-    key: ChainKey
-    further: Above | None
-
-    def holds(self, key: ChainKey) -> bool:
-        """Whether the chain is open above."""
-        above: Above | None = self
-        while above is not None:
-            if above.key == key:
-                return True
-            above = above.further
-        return False
-
-
 class Rules:
     """A chain's rules, its policy, and a note where rules are or may be missing."""
 
@@ -137,6 +77,7 @@ class Rules:
         self._scene, self.key, self._further = scene, key, above
         self.chain = scene.index.chains[key]
         self.targets = scene.index.rules.targets(key) if scene.nested else {}
+        self.maps = scene.index.maps.deciding_in(key)
         self.has_policy = self.chain.builtin and self.chain.policy is not None
         self._note = _note(self.chain)
         self.count = len(self.chain.rules) + self.has_policy + bool(self._note)
@@ -145,20 +86,25 @@ class Rules:
         """A rule, the policy or the note."""
         depth, rules = len(row_id) - 1, self.chain.rules
         if at < len(rules):
-            rule, openable = rules[at], at in self.targets
+            rule, openable = rules[at], at in self.targets or at in self.maps
             leads_to = self.targets.get(at) or self._scene.index.rules.targets(self.key).get(at, ())
-            return Row(row_id, "rule", depth, self.key, at, rule, openable, is_open, rule.text, leads_to)
+            decided_by = self.maps.get(at)
+            return Row(
+                *(row_id, "rule", depth, self.key, at, rule, openable, is_open, rule.text, leads_to),
+                map=decided_by,
+            )
         if at == len(rules) and self.has_policy:
             title = f"policy {self.chain.policy}"
             return Row(row_id, "policy", depth, self.key, None, None, False, False, title, (), self.chain)
         return Row(row_id, "note", depth, self.key, None, None, False, False, self._note)
 
     def below(self, at: int) -> Content | None:
-        """The rules of the chain that the rule leads to; of several, the chains."""
-        targets = self.targets.get(at)
+        """The rules of the chain that the rule leads to; of several, the chains; of a map, its elements."""
+        targets, above = self.targets.get(at), Above(self.key, self._further)
+        if at in self.maps:
+            return Elements(self._scene, self.maps[at], above, opens=self._scene.nested)
         if targets is None:
             return None
-        above = Above(self.key, self._further)
         if len(targets) > 1:
             return Chains(self._scene, targets, "chain", above)
         return self._scene.rules(targets[0], above)
@@ -188,9 +134,9 @@ class Rules:
         return tokens
 
     def chain_at(self, at: int) -> ChainKey | None:
-        """The one chain that the rule leads to."""
+        """The one chain that the rule leads to; below a map's rule stand its elements."""
         targets = self.targets.get(at, ())
-        return targets[0] if len(targets) == 1 else None
+        return targets[0] if len(targets) == 1 and at not in self.maps else None
 
 
 class Single:
@@ -223,14 +169,15 @@ class Single:
 
 
 class Tops:
-    """The top rows: hooks one by one, then groups of chains."""
+    """The top rows: hooks one by one, then groups of chains, then the sets and maps."""
 
     def __init__(self, scene: Scene, hooks: Sequence[ChainKey], groups: dict[str, list[ChainKey]]) -> None:
         self._scene = scene
         self._hooks = Chains(scene, hooks, "hook", None)
-        self._names = list(groups)
         self._groups = groups
-        self.count = self._hooks.count + len(groups)
+        self._maps = Maps(scene, list(scene.index.maps.maps))
+        self._names = [*groups, *([MAPS] if self._maps.count else [])]
+        self.count = self._hooks.count + len(self._names)
 
     def row(self, at: int, row_id: RowId, is_open: bool) -> Row:
         """A hook's base chain, or a group."""
@@ -240,10 +187,12 @@ class Tops:
         return Row(row_id, "group", len(row_id) - 1, None, None, None, True, is_open, name)
 
     def below(self, at: int) -> Content | None:
-        """The base chain's rules, or the group's chains."""
+        """The base chain's rules, the group's chains, or the sets and maps."""
         if at < self._hooks.count:
             return self._hooks.below(at)
-        return Chains(self._scene, self._groups[self._names[at - self._hooks.count]], "chain", None)
+        if self.is_maps(at):
+            return self._maps
+        return Chains(self._scene, self.members(at), "chain", None)
 
     def token(self, at: int) -> Hashable:
         """The chain's key or the group's name."""
@@ -262,7 +211,12 @@ class Tops:
 
     def members(self, at: int) -> list[ChainKey]:
         """The chains of a group; none for a hook."""
-        return [] if at < self._hooks.count else self._groups[self._names[at - self._hooks.count]]
+        name = None if at < self._hooks.count else self._names[at - self._hooks.count]
+        return self._groups.get(name, []) if name is not None else []
+
+    def is_maps(self, at: int) -> bool:
+        """Whether the sets and maps stand below that row."""
+        return self._maps.count > 0 and at == self.count - 1
 
 
 class Scene:

@@ -9,11 +9,12 @@ from calitop.cni.index import NodeIndex
 from calitop.cni.names import GROUPS
 from calitop.cni.rule_index import RuleRef
 from calitop.model.node import NodeState
-from calitop.model.rules import ChainKey
+from calitop.model.rules import ChainKey, MapKey
 from calitop.outline.blocks import Block
+from calitop.outline.content import Row, RowId, View
 from calitop.outline.filter import Filter, Test
 from calitop.outline.order import base_chains, first_callers
-from calitop.outline.rows import Row, RowId, Rules, Scene, Tops, View
+from calitop.outline.rows import MAPS, Rules, Scene, Tops
 
 Path = tuple[Hashable, ...]
 """Names of the rows from the top downwards; it outlives a structure, a row id does not."""
@@ -44,7 +45,7 @@ class Outline:
         self._barred: Test | None = None
         self._filter: Filter | None = None
         self._pinned: set[tuple[ChainKey, int | None]] = set()
-        self._pinned_chains: set[ChainKey] = set()
+        self._pinned_chains: set[ChainKey | MapKey] = set()
         self._unfiltered: frozenset[Path] = frozenset()
         self._shut: set[RowId] = set()
 
@@ -143,6 +144,24 @@ class Outline:
             row_id = (*row_id, rule_index)
         line = self.line_of(row_id)
         return line if line is not None else self.line_of(row_id[:-1]) or 0
+
+    def reveal_map(self, key: MapKey, element: int | None = None) -> int:
+        """Open what is above a set or map, or one of its elements, and answer its line.
+
+        A row that the filter would hide is let through it.
+
+        Raises:
+            KeyError: The node has no such set or map.
+        """
+        if key not in self._index.maps.maps:
+            raise KeyError(key)
+        if self._test is not None:
+            self._pinned_chains.add(key)
+            self._refilter()
+        row_id = self._open_steps([MAPS, key])
+        if element is not None:
+            row_id = (*row_id, element)
+        return self.line_of(row_id) or 0
 
     def keep(self, test: Test | None, barred: Test | None = None) -> None:
         """Show only the rules (index None: policies) that pass the test, and the way to them.
@@ -276,9 +295,13 @@ class Outline:
 
     def _open_way(self, key: ChainKey) -> RowId:
         """Open the rows down to a chain and the chain itself; answer the row that opens it."""
+        return self._open_steps(self._way(key))
+
+    def _open_steps(self, steps: Iterable[Hashable]) -> RowId:
+        """Open the rows of those names, each below the one before; answer the last."""
         block: Block | None = self._top
         row_id: RowId = ()
-        for step in self._way(key):
+        for step in steps:
             at = None if block is None else block.content.find({step}).get(step)
             if block is None or at is None:
                 break

@@ -44,7 +44,10 @@ def _carried(node: NodeHits, end: End | None, way: str) -> int:
 def sent_as_asked(nodes: Sequence[NodeHits], count: int) -> int | None:
     """The amount that the operator was asked to send, where some place counted exactly that."""
     fits = any(
-        each.packets == count and each.delta.exact and each.flow is not False and each.key.table != "nat"
+        each.packets == count
+        and each.delta.exact
+        and each.flow is not False
+        and not node.index.rules.is_nat(each.key)
         for node in nodes
         for each in node.moved
     )

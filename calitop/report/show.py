@@ -12,7 +12,7 @@ from calitop.cni.pods import pod_name
 from calitop.formats.spec import comments
 from calitop.model.network import IpRule, Link, Neighbour, NextHop, Route
 from calitop.model.node import BpfAttachment, ConntrackEntry, IpSet, NodeState, Pod, Problem, SourceFile
-from calitop.model.rules import Chain, Rule, Ruleset, Table, VerdictMap
+from calitop.model.rules import Chain, Counter, Rule, Ruleset, Table, VerdictMap
 
 Json = dict[str, object]
 
@@ -82,14 +82,20 @@ def _table(table: Table) -> Json:
 
 
 def _map(each: VerdictMap) -> Json:
+    counters = dict(each.counters)
     return {
         "name": each.name,
         "type": each.type,
         "is_map": each.is_map,
         "complete": each.complete,
-        "elements": [{"key": key, "value": value} for key, value in each.elements],
+        "elements": [_element(key, value, counters.get(key)) for key, value in each.elements],
         "targets": list(each.targets),
     }
+
+
+def _element(key: str, value: str | None, counter: Counter | None) -> Json:
+    packets, octets = counter or (None, None)
+    return {"key": key, "value": value, "packets": packets, "bytes": octets}
 
 
 def _chain(chain: Chain) -> Json:

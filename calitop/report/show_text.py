@@ -8,7 +8,7 @@ from calitop.cni.index import NodeIndex
 from calitop.cni.pods import pod_name
 from calitop.model.network import Route
 from calitop.model.node import NodeState, SourceFile
-from calitop.model.rules import Chain, Rule, Ruleset, Table
+from calitop.model.rules import Chain, Rule, Ruleset, Table, VerdictMap
 from calitop.report.text import columns, number, plural, printable
 
 _PROBLEMS_SHOWN = 5
@@ -155,8 +155,16 @@ def _rules(state: NodeState) -> Iterator[str]:
         for table in ruleset.tables:
             yield ""
             yield _table_line(ruleset, table)
+            yield from map(_map_line, table.maps)
             for chain in table.chains.values():
                 yield from _chain(chain)
+
+
+def _map_line(each: VerdictMap) -> str:
+    kind = "map" if each.is_map else "set of"
+    told = "" if each.complete else ", not all told"
+    elements = plural(len(each.elements), "element")
+    return f"  {printable(each.name)}: {kind} {printable(each.type)}, {elements}{told}"
 
 
 def _table_line(ruleset: Ruleset, table: Table) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from calitop.cni.bpf import with_bpf_warning
 from calitop.errors import BadSnapshot
 from calitop.model.node import NodeState, Pod, SourceFile
 from calitop.snapshot.folder import blobs
@@ -86,7 +87,7 @@ def _moment(
         kernel=(manifest.kernel if manifest else None) or state.kernel,
         files=_files(each, given),
     )
-    state = with_pods(state, _own_pods(each), lists, given)
+    state = with_bpf_warning(with_pods(state, _own_pods(each), lists, given))
     return Moment(state, each.root, _label(each, path), _time_of(each, state))
 
 

@@ -11,6 +11,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 
+from calitop.cni.bpf import with_bpf_warning
 from calitop.cni.pods import with_interfaces
 from calitop.counters.sample import ChainReading
 from calitop.model.network import Link, LinkCounters, Neighbour
@@ -185,7 +186,7 @@ class LatestAnswers:
             pods=pods or self._log_pods(name),
             warnings=tuple(dict.fromkeys([*merged.warnings, *self._warnings()])),
         )
-        return with_interfaces(whole)
+        return with_bpf_warning(with_interfaces(whole))
 
     def node_name(self) -> str | None:
         """What `hostname` says."""

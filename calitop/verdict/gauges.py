@@ -10,9 +10,9 @@ from collections.abc import Iterable, Sequence
 from functools import cached_property
 
 from calitop.counters.counts import Delta
-from calitop.formats.spec import spec
+from calitop.formats.spec import counts_early, spec
 from calitop.hits.moved import Moved, NodeHits
-from calitop.hits.targets import ENDING, LOSING, PASSING, loses
+from calitop.hits.targets import ENDING, LOSING, PASSING, loses, may_lose
 from calitop.model.matches import Always, Comment
 from calitop.model.network import IpFamily
 from calitop.model.rules import Chain, ChainKey, Rule
@@ -143,9 +143,11 @@ class Gauges:
         if base.backend != "native":
             return False
         chains = self._hits.index.chains
-        table = [chain for key, chain in chains.items() if key[:3] == base[:3]]
+        below = self._hits.index.rules.reached_from(base)
         return chains[base].policy in LOSING or any(
-            loses(rule) and rule.packets is None for chain in table for rule in chain.rules
+            may_lose(rule) and (rule.packets is None or not loses(rule))
+            for key in below
+            for rule in chains[key].rules
         )
 
     @cached_property
@@ -205,7 +207,8 @@ def _counting(rule: Rule) -> str:
         return "all"
     if rule.target is None or rule.target in PASSING:
         return "skip"
-    return "ended" if rule.target in ENDING and len(set(rule.targets)) < 2 else "unsure"
+    is_sure = rule.target in ENDING and len(set(rule.targets)) < 2 and not counts_early(rule)
+    return "ended" if is_sure else "unsure"
 
 
 def _plus(total: int, delta: Delta) -> int | None:

@@ -1,4 +1,4 @@
-"""For every fault of the lab, in both backends: the hits are what moved, and the verdict names the place."""
+"""For every fault of the lab, in each backend: the hits are what moved, and the verdict names the place."""
 
 from __future__ import annotations
 
@@ -16,10 +16,11 @@ from calitop.model.node import NodeState
 from calitop.report.hits import where_json
 from calitop.sources.kernel import KernelSource
 from calitop.verdict.answer import answer
-from calitop.verdict.records import Verdict
+from calitop.verdict.records import Verdict, Where
 from lab import topology, trial
 from lab.faults import CALICO1, CILIUM2, FAULTS, Fault
-from lab.machine import Lab, Settings
+from lab.machine import NATIVE, Lab, Settings
+from lab.plan import KubeProxy
 from tests.kernel.test_lab_faults import kernel
 
 pytestmark = pytest.mark.kernel
@@ -55,11 +56,12 @@ PLACES: dict[str, tuple[str, str, str | None, str | None]] = {
 """Node, kind, chain or name, and device of the place that the lab's own measurement proves."""
 
 
-@pytest.fixture(scope="module", params=["nft", "legacy"])
+@pytest.fixture(scope="module", params=["nft", "legacy", "native"])
 def lab(request: pytest.FixtureRequest) -> Iterator[tuple[Lab, str]]:
     """A running lab of this test run's own, and its backend."""
-    made = Lab(f"ct-v{os.getpid() % 100000}{request.param[0]}")
-    made.up(Settings(request.param))
+    made = Lab(f"ct-v{os.getpid() % 100000}{request.param[:3]}")
+    kube: KubeProxy = "nft" if request.param == NATIVE else "ipvs"
+    made.up(Settings(request.param, kube, home=kube))
     yield made, request.param
     made.down()
 
@@ -99,7 +101,8 @@ def words(verdict: Verdict) -> str:
 
 def hits_of_pings(machine: Lab, backend: str, fault: Fault) -> tuple[list[NodeHits], trial.Trial]:
     """Loads a fault and sends its pings between two readings of calitop's, the lab measuring too."""
-    machine.load(Settings(backend, fault.kube, fault.name), fault.plans())
+    kube: KubeProxy = "nft" if backend == NATIVE else fault.kube
+    machine.load(Settings(backend, kube, fault.name), fault.plans(kube))
     both = any(plan.other_backend for plan in fault.plans().values())
     before = read(machine)
     measured = trial.run(machine, backend, lambda: trial.pings_of(machine, fault), both)
@@ -121,6 +124,8 @@ def test_verdict_names_the_measured_place(
     machine, backend = lab
     if fault.name == "identity-mark" and kernel() < (6, 6):
         pytest.skip("no tcx before kernel 6.6")
+    if backend == NATIVE and not fault.in_native:
+        pytest.skip("made of iptables rules")
     nodes, measured = hits_of_pings(machine, backend, fault)
     assert measured.pinged.received == fault.replies
     if fault.name != "rewriting":
@@ -143,8 +148,13 @@ def check_place(verdict: Verdict, fault: Fault) -> None:
     assert verdict.outcome == LOST, verdict
     assert verdict.where is not None
     where = verdict.where
-    assert (where.node, where.kind, where.chain or where.name, where.device) == PLACES[fault.name]
+    assert (where.node, where.kind, plain_name(where), where.device) == PLACES[fault.name]
     assert verdict.packets == (1 if fault.name == "mtu" else 5)
+
+
+def plain_name(where: Where) -> str | None:
+    """The chain by the name that it has in iptables mode, or what lost the packets in the kernel."""
+    return where.chain.removeprefix("filter-") if where.chain else where.name
 
 
 def check_no_false_accusation(verdict: Verdict, fault: Fault) -> None:
@@ -154,7 +164,7 @@ def check_no_false_accusation(verdict: Verdict, fault: Fault) -> None:
         return
     assert verdict.outcome != "passed"
     if verdict.where is not None:
-        assert (verdict.where.node, verdict.where.chain or verdict.where.name) == (
+        assert (verdict.where.node, plain_name(verdict.where)) == (
             PLACES[fault.name][0],
             PLACES[fault.name][2],
         )

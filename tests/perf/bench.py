@@ -19,7 +19,7 @@ from calitop.cni.index import NodeIndex
 from calitop.formats import iptables_save
 from calitop.model.node import NodeState
 from calitop.outline import Outline
-from calitop.outline.rows import View
+from calitop.outline.content import View
 from calitop.search import search
 from calitop.snapshot.open import open_snapshots
 from tests.perf.generate import SIZES, write

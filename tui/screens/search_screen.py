@@ -11,12 +11,12 @@ from tui.history import Place
 from tui.messages import SearchDone
 from tui.screens.panes_screen import PanesScreen
 from widgets.search_box import SearchBox
-from widgets.view import ChainId, LinkId, RouteId, RuleId
+from widgets.view import ChainId, LinkId, MapId, RouteId, RuleId
 
 KINDS: Mapping[str, type | tuple[type, ...]] = {
     "routes": RouteId,
     "links": LinkId,
-    "chains": (ChainId, RuleId),
+    "chains": (ChainId, RuleId, MapId),
 }
 """What is found first when the search begins in that pane."""
 
