@@ -25,7 +25,6 @@ from calitop.model.rules import Chain, ChainKey, Rule, Ruleset, TableKey
 __all__ = ["ChainRole", "NodeIndex", "RuleRef"]
 
 _FROM_AND_TO = {"from workload": "from the pod {} (egress)", "to workload": "to the pod {} (ingress)"}
-_CHAIN_ORDER = ("fw-", "tw-", "sm-", "fh-", "th-", "fhfw-", "thfw-")
 
 
 class NodeIndex:
@@ -37,16 +36,22 @@ class NodeIndex:
     """
 
     def __init__(self, state: NodeState, earlier: NodeIndex | None = None) -> None:
-        """Index a state, sharing what an earlier index of the very same rules has found."""
+        """Index a state, sharing what an earlier index of the very same rules has found.
+
+        Routes and links change often; the rules behind them, and what the chains are for, seldom.
+        """
         self.state = state
-        shared = earlier.rules if earlier is not None else None
-        self.rules: RuleIndex = (
-            shared if shared and _same(shared.rulesets, state.rulesets) else RuleIndex(state.rulesets)
-        )
+        self._earlier_roles: dict[ChainKey, ChainRole] | None = None
+        if earlier is None or not _same(earlier.rules.rulesets, state.rulesets):
+            self.rules = RuleIndex(state.rulesets)
+            return
+        self.rules = earlier.rules
+        if earlier.state.pods == state.pods:
+            self._earlier_roles = earlier._roles
 
     def prepare(self) -> NodeIndex:
         """Build now what a screen asks for at once, so that no key waits for it."""
-        _ = self._roles, self._chains_by_interface, self._pods_by_address, self._routes_by_interface
+        _ = self._roles, self.rules.chains_by_interface, self._pods_by_address, self._routes_by_interface
         self.rules.rules_for_interface("")
         return self
 
@@ -125,11 +130,11 @@ class NodeIndex:
 
     def chains_of_interface(self, name: str) -> list[ChainKey]:
         """The interface's own chains: from-workload, to-workload, endpoint mark, host endpoint."""
-        return self._chains_by_interface.get(name, [])
+        return self.rules.chains_by_interface.get(name, [])
 
     def interface_of_chain(self, key: ChainKey) -> str | None:
         """The interface whose chain it is; None for all other chains."""
-        return chain_role(key.chain, key.table).interface
+        return self.rules.interface_of_chain(key)
 
     def rules_for_interface(self, name: str) -> list[RuleRef]:
         """The rules whose -i or -o (nft: iifname, oifname) that interface fits, wildcards too."""
@@ -175,6 +180,8 @@ class NodeIndex:
 
     @cached_property
     def _roles(self) -> dict[ChainKey, ChainRole]:
+        if self._earlier_roles is not None:
+            return self._earlier_roles
         return {key: self._role(key, chain) for key, chain in self.chains.items()}
 
     @cached_property
@@ -201,12 +208,7 @@ class NodeIndex:
             and pod.namespace is not None
             and pod.interface.endswith(interface_name(pod.namespace, pod.name, ""))
         }
-        chained = {
-            role.interface
-            for role in map(chain_role, (key.chain for key in self.chains))
-            if role.interface and role.group in _FROM_AND_TO
-        }
-        return frozenset(named | proven | (chained & names))
+        return frozenset(named | proven | (self.rules.workload_interfaces & names))
 
     @cached_property
     def _tunnelled(self) -> frozenset[str]:
@@ -221,28 +223,12 @@ class NodeIndex:
         return tuple(route.dst for route in self.state.routes if route.dev in self._workloads)
 
     @cached_property
-    def _chains_by_interface(self) -> dict[str, list[ChainKey]]:
-        chains: defaultdict[str, list[ChainKey]] = defaultdict(list)
-        for key, chain in self.chains.items():
-            interface = self.interface_of_chain(key)
-            if interface is not None and chain.present:
-                chains[interface].append(key)
-        for keys in chains.values():
-            keys.sort(key=_place_of_chain)
-        return dict(chains)
-
-    @cached_property
     def _routes_by_interface(self) -> dict[str, list[Route]]:
         routes: defaultdict[str, list[Route]] = defaultdict(list)
         for route in self.state.routes:
             for dev in dict.fromkeys(filter(None, (route.dev, *(hop.dev for hop in route.nexthops)))):
                 routes[dev].append(route)
         return dict(routes)
-
-
-def _place_of_chain(key: ChainKey) -> int:
-    rest = calico_rest(key.chain) or ""
-    return next((i for i, start in enumerate(_CHAIN_ORDER) if rest.startswith(start)), len(_CHAIN_ORDER))
 
 
 def _same(a: tuple[Ruleset, ...], b: tuple[Ruleset, ...]) -> bool:

@@ -12,8 +12,10 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import NamedTuple
 
-from calitop.cni.names import unquoted
+from calitop.cni.names import calico_rest, chain_role, unquoted
 from calitop.model.rules import Chain, ChainKey, Rule, Ruleset
+
+_CHAIN_ORDER = ("fw-", "tw-", "sm-", "fh-", "th-", "fhfw-", "thfw-")
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -107,6 +109,32 @@ class RuleIndex:
         """The rules with an interface test that a packet of that interface passes."""
         return [ref for ref, tests in self._interface_tests if any(test.matches(name) for test in tests)]
 
+    def interface_of_chain(self, key: ChainKey) -> str | None:
+        """The interface whose chain it is; None for all other chains."""
+        return chain_role(key.chain, key.table).interface
+
+    @cached_property
+    def chains_by_interface(self) -> dict[str, list[ChainKey]]:
+        """Each interface's own chains: from workload, to workload, endpoint mark, host endpoint."""
+        chains: defaultdict[str, list[ChainKey]] = defaultdict(list)
+        for key, chain in self.chains.items():
+            interface = self.interface_of_chain(key)
+            if interface is not None and chain.present:
+                chains[interface].append(key)
+        for keys in chains.values():
+            keys.sort(key=_place_of_chain)
+        return dict(chains)
+
+    @cached_property
+    def workload_interfaces(self) -> frozenset[str]:
+        """Interfaces that have from-workload or to-workload chains."""
+        roles = map(chain_role, (key.chain for key in self.chains))
+        return frozenset(
+            role.interface
+            for role in roles
+            if role.interface and role.group in ("from workload", "to workload")
+        )
+
     def _find_targets(self, key: ChainKey) -> dict[int, tuple[ChainKey, ...]]:
         chain = self.chains.get(key)
         found: dict[int, tuple[ChainKey, ...]] = {}
@@ -150,3 +178,8 @@ class RuleIndex:
             for index, rule in enumerate(chain.rules)
             if (tests := interface_matches(rule))
         ]
+
+
+def _place_of_chain(key: ChainKey) -> int:
+    rest = calico_rest(key.chain) or ""
+    return next((i for i, start in enumerate(_CHAIN_ORDER) if rest.startswith(start)), len(_CHAIN_ORDER))

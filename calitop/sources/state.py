@@ -14,7 +14,7 @@ from calitop.cni.pods import with_interfaces
 from calitop.counters.sample import ChainReading
 from calitop.model.network import Link, LinkCounters, Neighbour
 from calitop.model.node import NodeState, Pod, Problem, SourceFile
-from calitop.model.rules import ChainKey, TableKey
+from calitop.model.rules import ChainKey, Ruleset, TableKey
 from calitop.snapshot.hints import hint_of_command
 from calitop.snapshot.merge import Piece, merge
 from calitop.snapshot.recognise import Reading, count_lines, recognise
@@ -38,6 +38,8 @@ class LatestAnswers:
         self._answers: dict[Capture, Captured] = {}
         self._readings: dict[Capture, Reading] = {}
         self._still: dict[Capture, str] = {}
+        self._told_rules: tuple[Reading | None, ...] = ()
+        self._rulesets: tuple[Ruleset, ...] = ()
         self._saves: dict[Capture, SaveCounters] = {
             save: SaveCounters(save.family, save.backend)
             for save in capture.SAVES
@@ -60,12 +62,12 @@ class LatestAnswers:
         if before is None or before.text != answer.text or before.ok != answer.ok:
             self._readings.pop(wanted, None)
         fate = before is None or (before.status, before.error) != (answer.status, answer.error)
-        return self._differs(wanted, answer) or fate
+        return self._differs(wanted, answer, before) or fate
 
-    def _differs(self, wanted: Capture, answer: Captured) -> bool:
+    def _differs(self, wanted: Capture, answer: Captured, before: Captured | None) -> bool:
         if wanted in self._saves:
             return not self._saves[wanted].take(answer.text)
-        if wanted.part is Part.COUNTERS:
+        if wanted.part is Part.COUNTERS or (before is not None and before.text == answer.text):
             return False
         still = _TICKING.sub("", answer.text)
         before, self._still[wanted] = self._still.get(wanted), still
@@ -130,7 +132,7 @@ class LatestAnswers:
             captured_at: UTC, RFC 3339.
             pods: Pods that the operator gave; without any, the log folders tell.
         """
-        merged = merge(self._pieces())
+        merged = self._with_same_rules(merge(self._pieces()))
         name = name or self.node_name()
         whole = replace(
             merged,
@@ -142,6 +144,16 @@ class LatestAnswers:
             warnings=tuple(dict.fromkeys([*merged.warnings, *self._warnings()])),
         )
         return with_interfaces(whole)
+
+    def _with_same_rules(self, merged: NodeState) -> NodeState:
+        """The state with the very rulesets of the last one, where no text of rules was read anew.
+
+        What was found out about the rules is kept by identity (`cni.NodeIndex`).
+        """
+        told = tuple(self.reading(wanted) for wanted in capture.RULES)
+        if told != self._told_rules:
+            self._told_rules, self._rulesets = told, merged.rulesets
+        return replace(merged, rulesets=self._rulesets)
 
     def node_name(self) -> str | None:
         """What `hostname` says."""
