@@ -13,6 +13,7 @@ from enum import Enum
 from typing import Protocol
 
 from calitop.model.rules import Backend, Family
+from calitop.sources.device_settings import CONF_IPV4, CONF_IPV6
 
 
 class Need(Enum):
@@ -207,53 +208,22 @@ WHOLE = (
 )
 """What a snapshot holds (interface.md, "A snapshot")."""
 
-_CONF_IPV4 = (
-    "accept_local",
-    "accept_redirects",
-    "accept_source_route",
-    "arp_announce",
-    "arp_filter",
-    "arp_ignore",
-    "bc_forwarding",
-    "disable_policy",
-    "disable_xfrm",
-    "drop_unicast_in_l2_multicast",
-    "forwarding",
-    "ignore_routes_with_linkdown",
-    "log_martians",
-    "mc_forwarding",
-    "proxy_arp",
-    "proxy_arp_pvlan",
-    "route_localnet",
-    "rp_filter",
-    "secure_redirects",
-    "send_redirects",
-    "shared_media",
-    "src_valid_mark",
+DEVICE_SETTING_FILES = (
+    *(f"net/ipv4/conf/*/{name}" for name in CONF_IPV4),
+    *(f"net/ipv6/conf/*/{name}" for name in CONF_IPV6),
 )
-_CONF_IPV6 = (
-    "accept_ra",
-    "accept_redirects",
-    "accept_source_route",
-    "autoconf",
-    "disable_ipv6",
-    "disable_policy",
-    "forwarding",
-    "mc_forwarding",
-    "proxy_ndp",
-)
-
+"""Settings that every device has of its own, beside those of `all` and `default`."""
 SETTING_FILES = (
     "net/nf_conntrack_max",
     "net/ipv4/[!t]*",
     "net/ipv4/tcp_[!f]*",
     "net/ipv4/tcp_f[!a]*",
-    *(f"net/ipv4/conf/*/{name}" for name in _CONF_IPV4),
-    "net/ipv4/neigh/*/proxy_*",
+    "net/ipv4/neigh/*/proxy_delay",
+    "net/ipv4/neigh/*/proxy_qlen",
     "net/ipv4/neigh/default/gc_*",
     "net/ipv6/*",
     "net/ipv6/route/[!f]*",
-    *(f"net/ipv6/conf/*/{name}" for name in _CONF_IPV6),
+    *DEVICE_SETTING_FILES,
     "net/netfilter/*",
     "net/netfilter/nf_log/*",
     "net/bridge/*",

@@ -6,12 +6,15 @@ seconds on a node with a thousand links, and wakes settings that answer slowly.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from pathlib import Path
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from glob import iglob
 
-from calitop.sources.capture import SETTING_FILES
+from calitop.sources.capture import DEVICE_SETTING_FILES, SETTING_FILES
+from calitop.sources.device_settings import device_settings
 
-ROOT = Path("/proc/sys")
+ROOT = "/proc/sys"
+_LONGEST = 1 << 16
 
 
 def settings_text() -> str:
@@ -19,7 +22,10 @@ def settings_text() -> str:
 
     What this user may not read is left out.
     """
-    return "".join(_lines(path for pattern in SETTING_FILES for path in sorted(ROOT.glob(pattern))))
+    told = _of_devices()
+    paths = (path for pattern in SETTING_FILES for path in sorted(_files(pattern, bool(told))))
+    files = _lines(path for path in paths if path not in told)
+    return "".join([*files, *(f"{name_of(path)} = {value}\n" for path, value in told.items())])
 
 
 def name_of(path: str) -> str:
@@ -28,15 +34,43 @@ def name_of(path: str) -> str:
     Source:
         sysctl(8): `net.ipv4.conf.eth0/100.rp_filter`.
     """
-    return ".".join(part.replace(".", "/") for part in path.split("/"))
+    return path.translate(_NAME)
 
 
-def _lines(paths: Iterable[Path]) -> Iterable[str]:
+_NAME = str.maketrans("/.", "./")
+
+
+def _of_devices() -> Mapping[str, str]:
+    """Settings of each device as the list of links tells them; none where it does not."""
+    try:
+        return dict(device_settings())
+    except OSError:
+        return {}
+
+
+def _files(pattern: str, devices_are_told: bool) -> Iterable[str]:
+    if devices_are_told and pattern in DEVICE_SETTING_FILES:
+        return [pattern.replace("*", each) for each in ("all", "default")]
+    return iglob(pattern, root_dir=ROOT)
+
+
+def _lines(paths: Iterable[str]) -> Iterator[str]:
     for path in paths:
-        try:
-            value = path.read_text("utf-8", "replace")
-        except OSError:
-            continue
-        name = name_of(str(path.relative_to(ROOT)))
-        for line in value.rstrip("\n").split("\n"):
-            yield f"{name} = {line}\n"
+        value = _value(f"{ROOT}/{path}")
+        if value is not None:
+            name = name_of(path)
+            yield "".join([f"{name} = {line}\n" for line in value.rstrip("\n").split("\n")])
+
+
+def _value(path: str) -> str | None:
+    """The text of a file; None for one that cannot be read, and for a folder."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return None
+    try:
+        return os.read(descriptor, _LONGEST).decode("utf-8", "replace")
+    except OSError:
+        return None
+    finally:
+        os.close(descriptor)

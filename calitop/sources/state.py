@@ -24,9 +24,12 @@ from calitop.sources.pods import pods_of_log_folders
 from calitop.sources.save_counters import SaveCounters, incompatible_tables
 
 _WITHOUT_PRIVILEGE = "run as root, or open a snapshot: calitop PATH"
-_TICKING = re.compile(
-    r'"(?:\w+_timer|valid_life_time|preferred_life_time|expires|used|age)":[^,}\]]*|'
-    r"packets \d+ bytes \d+|\bexpires \w+|nf_conntrack_count = \d+"
+_TICKING = {
+    capture.SYSCTL: re.compile(r"nf_conntrack_count = \d+"),
+    capture.NFT_NATIVE: re.compile(r"packets \d+ bytes \d+|\bexpires \w+"),
+}
+_TICKING_JSON = re.compile(
+    r'"(?:\w+_timer|valid_life_time|preferred_life_time|expires|used|age)":[^,}\]]*',
 )
 """What changes by itself in an otherwise unchanged text."""
 
@@ -69,7 +72,7 @@ class LatestAnswers:
             return not self._saves[wanted].take(answer.text)
         if wanted.part is Part.COUNTERS or (before is not None and before.text == answer.text):
             return False
-        still = _TICKING.sub("", answer.text)
+        still = _TICKING.get(wanted, _TICKING_JSON).sub("", answer.text)
         before, self._still[wanted] = self._still.get(wanted), still
         return still != before
 
