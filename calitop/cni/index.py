@@ -8,7 +8,6 @@ from functools import cached_property
 from calitop.cni.names import (
     CANARIES,
     ChainRole,
-    calico_rest,
     chain_owner,
     chain_role,
     comment_owner,
@@ -41,13 +40,9 @@ class NodeIndex:
         Routes and links change often; the rules behind them, and what the chains are for, seldom.
         """
         self.state = state
-        self._earlier_roles: dict[ChainKey, ChainRole] | None = None
-        if earlier is None or not _same(earlier.rules.rulesets, state.rulesets):
-            self.rules = RuleIndex(state.rulesets)
-            return
-        self.rules = earlier.rules
-        if earlier.state.pods == state.pods:
-            self._earlier_roles = earlier._roles
+        same = earlier if earlier is not None and _same(earlier.rules.rulesets, state.rulesets) else None
+        self.rules: RuleIndex = same.rules if same else RuleIndex(state.rulesets)
+        self._earlier_roles = same._roles if same and same.state.pods == state.pods else None
 
     def prepare(self) -> NodeIndex:
         """Build now what a screen asks for at once, so that no key waits for it."""

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Protocol
 
+from calitop.formats.fragment import Fragment
 from calitop.model.rules import Backend, Family
 from calitop.sources.device_settings import CONF_IPV4, CONF_IPV6
 
@@ -94,6 +95,8 @@ class Captured:
     read_at: float = 0.0
     """Monotonic clock, seconds, when the kernel was asked."""
     took_s: float = 0.0
+    fragment: Fragment | None = None
+    """What was read without any text."""
 
     @property
     def ok(self) -> bool:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator, Mapping
-from glob import iglob
+from pathlib import Path
 
 from calitop.sources.capture import DEVICE_SETTING_FILES, SETTING_FILES
 from calitop.sources.device_settings import device_settings
@@ -51,7 +51,7 @@ def _of_devices() -> Mapping[str, str]:
 def _files(pattern: str, devices_are_told: bool) -> Iterable[str]:
     if devices_are_told and pattern in DEVICE_SETTING_FILES:
         return [pattern.replace("*", each) for each in ("all", "default")]
-    return iglob(pattern, root_dir=ROOT)
+    return (str(path)[len(ROOT) + 1 :] for path in Path(ROOT).glob(pattern))
 
 
 def _lines(paths: Iterable[str]) -> Iterator[str]:

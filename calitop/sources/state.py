@@ -61,8 +61,10 @@ class LatestAnswers:
         if wanted in self._saves:
             answer = _printable(answer)
         before = self._answers.get(wanted)
+        if before is answer:
+            return False
         self._answers[wanted] = answer
-        if before is None or before.text != answer.text or before.ok != answer.ok:
+        if before is None or not _tells_the_same(before, answer) or before.ok != answer.ok:
             self._readings.pop(wanted, None)
         fate = before is None or (before.status, before.error) != (answer.status, answer.error)
         return self._differs(wanted, answer, before) or fate
@@ -70,11 +72,13 @@ class LatestAnswers:
     def _differs(self, wanted: Capture, answer: Captured, before: Captured | None) -> bool:
         if wanted in self._saves:
             return not self._saves[wanted].take(answer.text)
-        if wanted.part is Part.COUNTERS or (before is not None and before.text == answer.text):
+        if wanted.part is Part.COUNTERS or (before is not None and _tells_the_same(before, answer)):
             return False
+        if answer.fragment is not None:
+            return True
         still = _TICKING.get(wanted, _TICKING_JSON).sub("", answer.text)
-        before, self._still[wanted] = self._still.get(wanted), still
-        return still != before
+        earlier, self._still[wanted] = self._still.get(wanted), still
+        return still != earlier
 
     def reading(self, wanted: Capture) -> Reading | None:
         """What a capture's last text was taken for; None when there is no text to read."""
@@ -197,7 +201,8 @@ class LatestAnswers:
             if answer.error and answer.asked and (wanted.required or answer.denied):
                 problems = (Problem(None, "", answer.error), *problems)
             note = None if answer.asked else answer.error
-            yield SourceFile(answer.command, kind, count_lines(answer.text), problems, note)
+            lines = reading.lines if reading else count_lines(answer.text)
+            yield SourceFile(answer.command, kind, lines, problems, note)
 
     def _warnings(self) -> Iterator[str]:
         for wanted in (*capture.RULES, *capture.LINKS):
@@ -213,8 +218,14 @@ class LatestAnswers:
                 yield f"table '{table}' holds rules that iptables-nft-save cannot print: it is read with nft"
 
 
+def _tells_the_same(a: Captured, b: Captured) -> bool:
+    return a.text == b.text and a.fragment is b.fragment
+
+
 def _read(answer: Captured) -> Reading:
     """What an answer tells; an empty JSON list tells as much as an empty text."""
+    if answer.fragment is not None:
+        return Reading("rtnetlink", answer.fragment, len(answer.fragment.routes or ()))
     text = "" if answer.text.strip() == "[]" else answer.text
     return recognise(text, replace(hint_of_command(answer.command), succeeded=answer.ok))
 

@@ -28,7 +28,7 @@ class CommandSource:
 
     def structure(self) -> Structure:
         """See `source.Source.structure`."""
-        answer = self._reading.structure(links_due=True)
+        answer = self._reading.structure()
         self.name = answer.state.name or self.name
         return answer
 
@@ -38,7 +38,7 @@ class CommandSource:
 
     def counters(self, wanted: Wanted) -> Sample | None:
         """See `source.Source.counters`."""
-        return self._reading.counters(wanted, links_due=True)
+        return self._reading.counters(wanted)
 
     def close(self) -> None:
         """End the shell; may be called twice."""
