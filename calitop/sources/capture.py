@@ -96,7 +96,9 @@ class Captured:
     """Monotonic clock, seconds, when the kernel was asked."""
     took_s: float = 0.0
     fragment: Fragment | None = None
-    """What was read without any text."""
+    """What was read without keeping a text."""
+    kind: str | None = None
+    """What the fragment was read from."""
 
     @property
     def ok(self) -> bool:
@@ -156,15 +158,15 @@ GENERIC = frozenset({"iptables-save", "ip6tables-save"})
 SAVES = (NFT_IPV4, NFT_IPV6, LEGACY_IPV4, LEGACY_IPV6)
 RULES = (*SAVES, NFT_NATIVE)
 
-LINK = Capture("ip-link.json", ("ip", "-j", "-d", "link"), Part.LINKS)
-"""Without counters, so that two equal texts mean that nothing changed."""
+LINK = Capture("ip-addr.json", ("ip", "-j", "-d", "addr"), Part.LINKS)
+"""Links and addresses without counters, so that two equal texts mean that nothing changed."""
 LINK_COUNTED = Capture("ip-link.json", ("ip", "-j", "-d", "-s", "link"), Part.SAVED)
-ADDR = Capture("ip-addr.json", ("ip", "-j", "addr"), Part.LINKS)
+ADDR = Capture("ip-addr.json", ("ip", "-j", "addr"), Part.SAVED)
 ROUTE = Capture("ip-route.json", ("ip", "-j", "route", "show", "table", "all"), Part.LINKS)
 ROUTE_IPV6 = Capture("ip-6-route.json", ("ip", "-6", "-j", "route", "show", "table", "all"), Part.LINKS)
 RULE = Capture("ip-rule.json", ("ip", "-j", "rule"), Part.LINKS)
 RULE_IPV6 = Capture("ip-6-rule.json", ("ip", "-6", "-j", "rule"), Part.LINKS)
-LINKS = (LINK, ADDR, ROUTE, ROUTE_IPV6, RULE, RULE_IPV6)
+LINKS = (LINK, ROUTE, ROUTE_IPV6, RULE, RULE_IPV6)
 
 NETSTAT = Capture("netstat.txt", ("cat", "/proc/net/netstat"), Part.COUNTERS)
 SNMP = Capture("snmp.txt", ("cat", "/proc/net/snmp"), Part.COUNTERS)
@@ -203,6 +205,7 @@ WHOLE = (
     *SAVES,
     NFT_RULESET,
     LINK_COUNTED,
+    ADDR,
     *LINKS[1:],
     *COUNTERS,
     SYSCTL,

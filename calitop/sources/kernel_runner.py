@@ -2,23 +2,27 @@
 
 Links, addresses, routes and policy rules are read when events say that they changed, and
 routes without a program, as long as there is nothing in them that only `ip` can put into words.
+What is read without a program is not made into a text either.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 
+from calitop.formats import proc_dev, sysctl
 from calitop.formats.fragment import Fragment
 from calitop.sources import capture
 from calitop.sources.answers import Asked
 from calitop.sources.capture import Capture, Captured, Part
+from calitop.sources.dev_counters import DevCounters
 from calitop.sources.events import NetworkEvents
 from calitop.sources.iproute_names import read_names
 from calitop.sources.local import LocalRunner
 from calitop.sources.route_dump import NotUnderstoodError, RouteDump
+from calitop.sources.settings import settings
 
 SHARE = 100
 """Each listing is read for at most one part in so many of the time, however often it changes."""
@@ -33,6 +37,7 @@ class KernelRunner(LocalRunner):
         self._events: NetworkEvents | None = None
         self._stale: set[Capture] = set()
         self._listed: dict[Capture, Captured] = {}
+        self._dev = DevCounters()
         names = read_names()
         self._dumps = {
             capture.ROUTE: RouteDump("ipv4", names),
@@ -52,6 +57,10 @@ class KernelRunner(LocalRunner):
             self._events.close()
 
     def _one(self, wanted: Capture, before: Mapping[Capture, Captured]) -> Captured:
+        if wanted is capture.SYSCTL:
+            return _told(wanted, sysctl.KIND, lambda: Fragment(sysctls=settings()))
+        if wanted is capture.DEV:
+            return _told(wanted, proc_dev.KIND, self._dev.read)
         if wanted.part is not Part.LINKS:
             return super()._one(wanted, before)
         if self._is_due(wanted):
@@ -70,13 +79,17 @@ class KernelRunner(LocalRunner):
         source = self._dumps.get(wanted)
         if source is None:
             return None
-        asked = Asked()
-        with suppress(NotUnderstoodError, OSError):
-            routes = source.read()
-            last = self._listed.get(wanted)
-            told = last.fragment if last is not None else None
-            if told is None or told.routes is not routes:
-                told = Fragment(routes=routes, richness=_RICHNESS)
-            answer = replace(asked.answer(wanted, 0, ""), fragment=told)
-            return replace(answer, command=f"rtnetlink: {source.family} routes")
+        with suppress(NotUnderstoodError):
+            answer = _told(wanted, "rtnetlink", lambda: Fragment(routes=source.read(), richness=_RICHNESS))
+            return replace(answer, command=f"RTM_GETROUTE {source.family}") if answer.ok else None
         return None
+
+
+def _told(wanted: Capture, kind: str, read: Callable[[], Fragment]) -> Captured:
+    """An answer without text, or why there is none."""
+    asked = Asked()
+    try:
+        fragment = read()
+    except OSError as error:
+        return asked.answer(wanted, 1, "", f"cannot read {kind}: {error.strerror}")
+    return replace(asked.answer(wanted, 0, ""), fragment=fragment, kind=kind)

@@ -17,15 +17,17 @@ ROOT = "/proc/sys"
 _LONGEST = 1 << 16
 
 
-def settings_text() -> str:
-    """The settings of the calling thread's namespace, one `name = value` a line.
+def settings() -> dict[str, str]:
+    """The settings of the calling thread's namespace by name; of several lines the last.
 
     What this user may not read is left out.
     """
-    told = _of_devices()
-    paths = (path for pattern in SETTING_FILES for path in sorted(_files(pattern, bool(told))))
-    files = _lines(path for path in paths if path not in told)
-    return "".join([*files, *(f"{name_of(path)} = {value}\n" for path, value in told.items())])
+    return {name: value.rpartition("\n")[2].strip() for name, value in _values()}
+
+
+def settings_text() -> str:
+    """The same as text, one `name = value` a line."""
+    return "".join([f"{name} = {line}\n" for name, value in _values() for line in value.split("\n")])
 
 
 def name_of(path: str) -> str:
@@ -40,6 +42,18 @@ def name_of(path: str) -> str:
 _NAME = str.maketrans("/.", "./")
 
 
+def _values() -> Iterator[tuple[str, str]]:
+    """Every setting's name with the text of its file."""
+    told = _of_devices()
+    for pattern in SETTING_FILES:
+        for path in sorted(_files(pattern, bool(told))):
+            value = _value(f"{ROOT}/{path}")
+            if value is not None:
+                yield name_of(path), value.rstrip("\n")
+    for path, value in told.items():
+        yield name_of(path), value
+
+
 def _of_devices() -> Mapping[str, str]:
     """Settings of each device as the list of links tells them; none where it does not."""
     try:
@@ -52,14 +66,6 @@ def _files(pattern: str, devices_are_told: bool) -> Iterable[str]:
     if devices_are_told and pattern in DEVICE_SETTING_FILES:
         return [pattern.replace("*", each) for each in ("all", "default")]
     return (str(path)[len(ROOT) + 1 :] for path in Path(ROOT).glob(pattern))
-
-
-def _lines(paths: Iterable[str]) -> Iterator[str]:
-    for path in paths:
-        value = _value(f"{ROOT}/{path}")
-        if value is not None:
-            name = name_of(path)
-            yield "".join([f"{name} = {line}\n" for line in value.rstrip("\n").split("\n")])
 
 
 def _value(path: str) -> str | None:

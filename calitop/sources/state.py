@@ -12,6 +12,7 @@ from dataclasses import replace
 
 from calitop.cni.pods import with_interfaces
 from calitop.counters.sample import ChainReading
+from calitop.formats.fragment import Fragment
 from calitop.model.network import Link, LinkCounters, Neighbour
 from calitop.model.node import NodeState, Pod, Problem, SourceFile
 from calitop.model.rules import ChainKey, Ruleset, TableKey
@@ -24,8 +25,9 @@ from calitop.sources.pods import pods_of_log_folders
 from calitop.sources.save_counters import SaveCounters, incompatible_tables
 
 _WITHOUT_PRIVILEGE = "run as root, or open a snapshot: calitop PATH"
+_TRACKED = "net.netfilter.nf_conntrack_count"
 _TICKING = {
-    capture.SYSCTL: re.compile(r"nf_conntrack_count = \d+"),
+    capture.SYSCTL: re.compile(rf"{re.escape(_TRACKED)} = \d+"),
     capture.NFT_NATIVE: re.compile(r"packets \d+ bytes \d+|\bexpires \w+"),
 }
 _TICKING_JSON = re.compile(
@@ -75,7 +77,7 @@ class LatestAnswers:
         if wanted.part is Part.COUNTERS or (before is not None and _tells_the_same(before, answer)):
             return False
         if answer.fragment is not None:
-            return True
+            return before is None or _other_facts(answer.fragment, before.fragment)
         still = _TICKING.get(wanted, _TICKING_JSON).sub("", answer.text)
         earlier, self._still[wanted] = self._still.get(wanted), still
         return still != earlier
@@ -168,8 +170,11 @@ class LatestAnswers:
         return (answer.text.strip() or None) if answer is not None else None
 
     def _pieces(self) -> Iterator[Piece]:
-        for wanted in self._answers:
-            reading = self.reading(wanted) if wanted is not capture.LOG_PODS else None
+        left_out = {capture.LOG_PODS}
+        if self.reading(capture.LINK) is not None:
+            left_out.add(capture.DEV)  # Its counters are put in afterwards, without a merge of each link.
+        for wanted in [each for each in self._answers if each not in left_out]:
+            reading = self.reading(wanted)
             if reading is not None:
                 yield from (Piece(part.fragment) for part in reading.parts())
 
@@ -222,10 +227,21 @@ def _tells_the_same(a: Captured, b: Captured) -> bool:
     return a.text == b.text and a.fragment is b.fragment
 
 
+def _other_facts(now: Fragment, before: Fragment | None) -> bool:
+    """Whether anything differs that does not change by itself; equal routes are the very same ones."""
+    return before is None or now.routes is not before.routes or _lasting(now) != _lasting(before)
+
+
+def _lasting(fragment: Fragment) -> dict[str, str]:
+    return {name: value for name, value in (fragment.sysctls or {}).items() if name != _TRACKED}
+
+
 def _read(answer: Captured) -> Reading:
     """What an answer tells; an empty JSON list tells as much as an empty text."""
-    if answer.fragment is not None:
-        return Reading("rtnetlink", answer.fragment, len(answer.fragment.routes or ()))
+    fragment = answer.fragment
+    if fragment is not None:
+        facts = fragment.routes or fragment.sysctls or fragment.links or ()
+        return Reading(answer.kind, fragment, len(facts))
     text = "" if answer.text.strip() == "[]" else answer.text
     return recognise(text, replace(hint_of_command(answer.command), succeeded=answer.ok))
 

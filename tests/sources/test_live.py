@@ -87,9 +87,9 @@ def test_a_new_link_keeps_the_generation(runner: FakeRunner, reading: LiveReadin
 
 
 def test_a_lifetime_that_runs_down_is_no_change(runner: FakeRunner, reading: LiveReading) -> None:
-    runner.texts[capture.ADDR] = '[{"ifname":"lo","addr_info":[{"local":"127.0.0.1","valid_life_time":9}]}]'
+    runner.texts[capture.LINK] = '[{"ifname":"lo","addr_info":[{"local":"127.0.0.1","valid_life_time":9}]}]'
     reading.structure()
-    runner.texts[capture.ADDR] = runner.texts[capture.ADDR].replace(":9}", ":8}")
+    runner.texts[capture.LINK] = runner.texts[capture.LINK].replace(":9}", ":8}")
     assert reading.counters(Wanted()) is not None
 
 
