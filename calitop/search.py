@@ -9,11 +9,11 @@ from typing import Literal
 from calitop.cni.index import NodeIndex
 from calitop.cni.pods import pod_name
 from calitop.model.network import Link, Route
-from calitop.model.node import NodeState, Pod
+from calitop.model.node import IpSet, NodeState, Pod
 from calitop.model.rules import ChainKey
 from calitop.outline.order import reach_order
 
-HitKind = Literal["route", "link", "pod", "chain", "rule"]
+HitKind = Literal["route", "link", "pod", "chain", "rule", "set"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,13 +30,14 @@ class Hit:
     route: Route | None = None
     link: Link | None = None
     pod: Pod | None = None
+    ipset: IpSet | None = None
 
 
 class Finder:
     """The texts of one node, lower-cased once, in the order in which hits are shown.
 
     Routes, links and pods come first, as the state has them; then the chains in the order
-    in which a packet meets them, each followed by its rules.
+    in which a packet meets them, each followed by its rules; last the sets, which rules name.
     """
 
     def __init__(self, state: NodeState, index: NodeIndex) -> None:
@@ -50,6 +51,8 @@ class Finder:
             self._rules += [(key, at) for at in range(len(chain.rules))]
             self._texts.append(f"{key.table or ''} {key.chain} {index.role_of_chain(key).words}".lower())
             self._texts += [rule.text.lower() for rule in chain.rules]
+        self._sets = state.sets
+        self._texts += [f"set {one.name} {one.type}".lower() for one in state.sets]
 
     def find(self, words: str, limit: int | None = None) -> list[Hit]:
         """Everything that holds all the words, whatever their case and order.
@@ -71,6 +74,9 @@ class Finder:
     def _hit(self, at: int) -> Hit:
         if at < len(self._network):
             return self._network[at]
+        if at >= len(self._network) + len(self._rules):
+            found = self._sets[at - len(self._network) - len(self._rules)]
+            return Hit("set", found.name, ipset=found)
         key, rule_index = self._rules[at - len(self._network)]
         if rule_index is None:
             return Hit("chain", key.chain, key)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from calitop.model.node import Pod
 from calitop.search import Hit, search
-from widgets.view import ChainId, LinkId, RuleId, Subject, View, route_id
+from widgets.view import ChainId, LinkId, RuleId, SetId, Subject, View, route_id
 
 FOUND = 2000
 """Places that are kept; who has found more types more."""
@@ -66,6 +66,8 @@ def _place(view: View, hit: Hit) -> Subject | None:
         return LinkId(hit.link.name)
     if hit.pod is not None:
         return _pod_place(view, hit.pod)
+    if hit.ipset is not None:
+        return SetId(hit.ipset.name)
     if hit.key is None:
         return None
     return ChainId(hit.key) if hit.rule_index is None else RuleId(hit.key, hit.rule_index)

@@ -45,6 +45,12 @@ class RuleId(NamedTuple):
     at: int | None
 
 
+class SetId(NamedTuple):
+    """An ipset by its name."""
+
+    ipset: str
+
+
 class Figures(NamedTuple):
     """Numbers of one rule or policy; None where they are not known."""
 
@@ -63,7 +69,7 @@ class Figures(NamedTuple):
 
 UNKNOWN = Figures()
 
-Subject = RouteId | LinkId | ChainId | RuleId
+Subject = RouteId | LinkId | ChainId | RuleId | SetId
 """Something that can be selected, gone to, shown in detail and copied."""
 
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 from calitop.counters.sample import Sample
+from calitop.model.node import IpSet
 from calitop.sources.kernel_runner import KernelRunner
 from calitop.sources.live import LiveReading
 from calitop.sources.namespace import ReaderThread
 from calitop.sources.pods import listed_pods
+from calitop.sources.set_members import read_set
 from calitop.sources.source import Structure, Wanted
 
 
@@ -40,6 +42,10 @@ class KernelSource:
     def counters(self, wanted: Wanted) -> Sample | None:
         """See `source.Source.counters`."""
         return self._thread.call(lambda: self._reading.counters(wanted))
+
+    def set_members(self, name: str) -> IpSet:
+        """See `source.TellsSets.set_members`."""
+        return self._thread.call(lambda: read_set(self._runner, name))
 
     def close(self) -> None:
         """End the thread and what it listens to; may be called twice."""

@@ -5,8 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 from calitop.counters.sample import Sample
+from calitop.model.node import IpSet
 from calitop.sources.live import LiveReading
 from calitop.sources.pods import listed_pods
+from calitop.sources.set_members import read_set
 from calitop.sources.shell import ShellRunner
 from calitop.sources.source import Structure, Wanted
 
@@ -39,6 +41,10 @@ class CommandSource:
     def counters(self, wanted: Wanted) -> Sample | None:
         """See `source.Source.counters`."""
         return self._reading.counters(wanted)
+
+    def set_members(self, name: str) -> IpSet:
+        """See `source.TellsSets.set_members`."""
+        return read_set(self._runner, name)
 
     def close(self) -> None:
         """End the shell; may be called twice."""
