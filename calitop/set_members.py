@@ -13,6 +13,7 @@ from ipaddress import ip_address, ip_network
 from typing import Literal
 
 from calitop.cni.pods import pod_name
+from calitop.errors import SourceUnavailable
 from calitop.model.node import IpSet, NodeState
 from calitop.model.values import Address
 from calitop.path.ipsets import Members, Wanted
@@ -171,6 +172,21 @@ class SetMembers:
         for place, member in enumerate(self.members):
             places[member.split(" ", 1)[0].split(",", 1)[0]].append(place)
         return places
+
+
+def saved_set(state: NodeState, name: str) -> IpSet:
+    """A set of a snapshot with its members.
+
+    Raises:
+        SourceUnavailable: It is not there, or only its header is.
+    """
+    found = next((one for one in state.sets if one.name == name), None)
+    if found is None:
+        raise SourceUnavailable(f"the set '{name}' is not in this snapshot", "save it with: ipset save")
+    if found.members is None:
+        what = f"of the set '{name}' only the header was saved"
+        raise SourceUnavailable(what, "save its members with: ipset save")
+    return found
 
 
 def who_has(state: NodeState) -> dict[str, str]:

@@ -36,9 +36,10 @@ class MemberRows(VirtualRows):
     def show_places(self, places: Sequence[int], else_say: str) -> None:
         """Show these members only."""
         self.empty_because = else_say
-        self._places = places
-        self.rows_changed()
-        self.move_to(0)
+        if places != self._places or not places:
+            self._places = places
+            self.rows_changed()
+            self.move_to(0)
 
     def member(self, line: int) -> str | None:
         """The member of a line in ipset's words."""

@@ -34,7 +34,7 @@ def namespace_id(descriptor: int) -> int | None:
         body = ask(_RTM_GETNSID, asked)
     except OSError:
         return None
-    value = dict(attributes(body, _NSID_HEADER)).get(_NETNSA_NSID) if body is not None else None
+    value = attributes(body, _NSID_HEADER).get(_NETNSA_NSID) if body is not None else None
     if value is None:
         return None
     number: int = struct.unpack("=i", value)[0]
@@ -50,7 +50,7 @@ def addresses() -> list[tuple[int, Address]]:
     found = []
     for body in dump(_RTM_GETADDR, _ADDRESS_HEADER.pack(0, 0, 0, 0, 0)):
         index = _ADDRESS_HEADER.unpack_from(body)[4]
-        told = dict(attributes(body, _ADDRESS_HEADER.size))
+        told = attributes(body, _ADDRESS_HEADER.size)
         value = told.get(_IFA_LOCAL, told.get(_IFA_ADDRESS))
         if value is not None and len(value) in (4, 16):
             found.append((index, ip_address(value)))

@@ -66,11 +66,11 @@ def device_settings() -> Iterator[tuple[str, str]]:
     """
     request = bytes(_LINK_HEADER) + struct.pack("=HHI", 8, _IFLA_EXT_MASK, _WITHOUT_STATISTICS)
     for body in dump(_RTM_GETLINK, request):
-        told = dict(attributes(body, _LINK_HEADER))
+        told = attributes(body, _LINK_HEADER)
         name = told.get(_IFLA_IFNAME, b"").rstrip(b"\0").decode("utf-8", "surrogateescape")
-        families = dict(attributes(told.get(_IFLA_AF_SPEC, b"")))
+        families = attributes(told.get(_IFLA_AF_SPEC, b""))
         for family, kind, folder, places in _FAMILIES:
-            values = dict(attributes(families.get(family, b""))).get(kind, b"")
+            values = attributes(families.get(family, b"")).get(kind, b"")
             numbers = struct.unpack(f"={len(values) // 4}i", values)
             for setting, place in places.items():
                 if place < len(numbers):

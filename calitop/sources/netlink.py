@@ -16,7 +16,7 @@ from contextlib import contextmanager, suppress
 
 HEADER = struct.Struct("=IHHII")
 """struct nlmsghdr: length, type, flags, sequence, port."""
-_ATTRIBUTE = struct.Struct("=HH")
+_ATTRIBUTE = struct.Struct("=HH").unpack_from
 _TYPE = 0x3FFF
 """Without the bits for nested and for network byte order."""
 _REQUEST, _DUMP, _INTERRUPTED = 0x1, 0x300, 0x10
@@ -61,13 +61,15 @@ def dump(kind: int, body: bytes, protocol: int = socket.NETLINK_ROUTE) -> list[b
     return bodies
 
 
-def attributes(data: bytes, place: int = 0) -> Iterator[tuple[int, bytes]]:
-    """The attributes of a message or of a nested attribute, from a place in it to its end."""
-    end = len(data)
-    while place + 4 <= end:
-        length, kind = _ATTRIBUTE.unpack_from(data, place)
-        yield kind & _TYPE, data[place + 4 : place + length]
-        place += max(4, (length + 3) & ~3)
+def attributes(data: bytes, place: int = 0) -> dict[int, bytes]:
+    """The attributes of a message or of a nested attribute by type, from a place in it to its end."""
+    found = {}
+    end = len(data) - 3
+    while place < end:
+        length, kind = _ATTRIBUTE(data, place)
+        found[kind & _TYPE] = data[place + 4 : place + length]
+        place += (length + 3) & ~3 or 4
+    return found
 
 
 def _dump_once(kind: int, body: bytes, protocol: int) -> tuple[list[bytes], bool]:

@@ -50,5 +50,5 @@ def nft_tables() -> tuple[NftTable, ...]:
 
 def _name(body: bytes) -> str:
     """The name in a message; behind struct nfgenmsg stand its attributes."""
-    found = dict(attributes(body, 4)).get(_NFTA_TABLE_NAME, b"")
+    found = attributes(body, 4).get(_NFTA_TABLE_NAME, b"")
     return found.rstrip(b"\0").decode("utf-8", "replace")

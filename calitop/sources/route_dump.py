@@ -126,7 +126,7 @@ class RouteDump:
         if body[_TABLE_AT : _TABLE_AT + 4] == _TABLE_HEAD and body[_DST_AT:_ADDRESS_AT] == self._dst_head:
             alike, address = body[:_ADDRESS_AT] + body[end:], body[_ADDRESS_AT:end]
         else:
-            alike, address = body, dict(attributes(body, _HEADER.size)).get(_DST)
+            alike, address = body, attributes(body, _HEADER.size).get(_DST)
         if alike not in self._alike:
             self._alike[alike] = self._words(body)
         words = self._alike[alike]
@@ -137,7 +137,7 @@ class RouteDump:
         _family, _length, from_length, tos, table, protocol, scope, kind, flags = _HEADER.unpack_from(body)
         if flags & _CLONED:
             return None
-        told = dict(attributes(body, _HEADER.size))
+        told = attributes(body, _HEADER.size)
         if from_length or tos or kind >= len(_TYPES) or not told.keys() <= _UNDERSTOOD:
             raise NotUnderstoodError
         table = _number(told[_TABLE]) if _TABLE in told else table
@@ -175,7 +175,7 @@ class RouteDump:
         place = 0
         while place + _HOP.size <= len(data):
             length, flags, hops, index = _HOP.unpack_from(data, place)
-            told = dict(attributes(data[place : place + length], _HOP.size))
+            told = attributes(data[place : place + length], _HOP.size)
             if not told.keys() <= {_GATEWAY, _VIA}:
                 raise NotUnderstoodError
             yield NextHop(_gateway(told), self._device(index), hops + 1, _flags(flags))
@@ -206,7 +206,7 @@ def _details(told: dict[int, bytes]) -> tuple[int | None, tuple[str, ...]]:
 
 
 def _metrics(data: bytes) -> Iterator[tuple[str, int]]:
-    for kind, value in attributes(data):
+    for kind, value in attributes(data).items():
         if kind not in _METRIC_NAMES:
             raise NotUnderstoodError
         yield _METRIC_NAMES[kind], _number(value)

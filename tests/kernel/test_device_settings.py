@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -37,7 +38,7 @@ def test_every_setting_stands_in_its_place(netns: Namespace, veth: str) -> None:
             netns.run("sh", "-c", f"echo {other} > /proc/sys/{path}")
             after = thread.call(lambda: dict(device_settings()))
             assert after[path] == other, path
-            assert after == thread.call(lambda: in_files(after)), path
+            assert after == thread.call(partial(in_files, after)), path
     finally:
         thread.close()
 

@@ -118,14 +118,14 @@ def test_the_table_is_right_after_churn(netns: Namespace) -> None:
     furnish(netns, LINKS)
     dice = random.Random(4)
     with closing(KernelSource(netns.name)) as source:
-        structure = source.structure()
+        source.structure()
         for _round in range(40):
             change(netns, dice)
             if source.counters(Wanted()) is None:
-                structure = source.structure()
-        structure = at_rest(source)
+                source.structure()
+        routes = at_rest(source)
         for family in FAMILIES:
-            told = [route for route in structure if route.family == family]
+            told = [route for route in routes if route.family == family]
             assert sorted(map(repr, told)) == sorted(map(repr, by_ip(netns, family)))
 
 
