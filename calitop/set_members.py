@@ -120,7 +120,7 @@ class SetMembers:
         if found == "in":
             return SetAnswer("in", f"{element} is in it")
         if found == "nomatch":
-            return SetAnswer("excepted", f"{element} is excepted: an entry with nomatch holds it")
+            return SetAnswer("excepted", f"{element} is excepted by a nomatch entry")
         if found == "out":
             return SetAnswer("out", f"{element} is not in it")
         if parts < len(self.kinds):
@@ -128,7 +128,7 @@ class SetMembers:
             return SetAnswer(
                 None, f"{element}: it depends on the {rest}, which follows a comma ({self.ipset.type})"
             )
-        return SetAnswer(None, f"{element}: not known, the set has entries that calitop does not evaluate")
+        return SetAnswer(None, f"{element}: not known, entries here cannot be evaluated")
 
     def _wanted(self, element: str) -> tuple[Wanted, ...] | None:
         """What the words offer for each dimension, None for those that they leave open."""

@@ -81,7 +81,7 @@ class SetScreen(Screen[str]):
         with Horizontal(id="set-search"):
             yield Label(" filter, or an address ")
             yield Input(id="set-words", compact=True)
-            yield Label("", id="set-answer", markup=False)
+        yield Label("", id="set-answer", markup=False)
         yield MemberRows(self._set_name, signs=self._signs, css_id="members")
         yield KeyLine()
 
@@ -141,7 +141,7 @@ class SetScreen(Screen[str]):
             return
         self.rows.show_places(message.places, "no member holds that")
         said, label = message.answer, self.query_one("#set-answer", Label)
-        label.update("" if said is None else plain(said.words) + " ")
+        label.update("" if said is None else plain(said.words))
         for look in set(LOOKS.values()):
             label.set_class(said is not None and LOOKS.get(said.answer or "") == look, look)
 
