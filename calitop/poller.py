@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import threading
 import time
+from collections import deque
 from collections.abc import Callable
+from concurrent.futures import Future
 from dataclasses import dataclass, replace
-from typing import Protocol, runtime_checkable
+from typing import Protocol, TypeVar, runtime_checkable
 
 from calitop.budget import Budget
 from calitop.cni.index import NodeIndex
@@ -27,6 +29,8 @@ USUAL_S = 1.0
 """Between two polls while reading is cheap."""
 LONGEST_BACK_OFF_S = 10.0
 """Between attempts to read a node that cannot be read."""
+
+Answer = TypeVar("Answer")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -110,6 +114,7 @@ class Poller:
         self._baselines_wanted = self._baselines_taken = 0
         self._all_wanted = self._all_taken = 0
         self._visible: frozenset[TableKey] | None = None
+        self._questions: deque[Callable[[], None]] = deque()
         self._thread: threading.Thread | None = None
         self._structure: Structure | None = None
         self._structure_at = 0.0
@@ -170,6 +175,16 @@ class Poller:
         """Say which tables are on screen, to be read first."""
         self._visible = tables
 
+    def ask(self, question: Callable[[Source], Answer]) -> Future[Answer]:
+        """Have the source answer something in the poll thread, between two polls.
+
+        The future stays open when polling ends before; whoever waits must not wait for ever.
+        """
+        asked: Future[Answer] = Future()
+        self._questions.append(lambda: _settle(asked, question, self._source))
+        self.poll_now()
+        return asked
+
     def beat(self) -> Poll:
         """Read once, in the calling thread; what the poll thread does again and again."""
         started = self._clock()
@@ -185,6 +200,8 @@ class Poller:
     def _run(self) -> None:
         while not self._stopping:
             self._wake.clear()
+            while self._questions:
+                self._questions.popleft()()
             poll = self.beat()
             if self._stopping:
                 break
@@ -297,3 +314,10 @@ class Poller:
             number=self._last.number + 1,
             paused=self._paused,
         )
+
+
+def _settle(asked: Future[Answer], question: Callable[[Source], Answer], source: Source) -> None:
+    try:
+        asked.set_result(question(source))
+    except CalitopError as error:
+        asked.set_exception(error)

@@ -9,11 +9,11 @@ from typing import Literal
 from calitop.cni.index import NodeIndex
 from calitop.cni.pods import pod_name
 from calitop.model.network import Link, Route
-from calitop.model.node import NodeState, Pod
+from calitop.model.node import IpSet, NodeState, Pod
 from calitop.model.rules import ChainKey, MapKey
 from calitop.outline.order import reach_order
 
-HitKind = Literal["route", "link", "pod", "chain", "rule", "map", "element"]
+HitKind = Literal["route", "link", "pod", "chain", "rule", "map", "element", "set"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +34,7 @@ class Hit:
     """Of a named nft set or map, and of an element."""
     element: int | None = None
     """Place of an element in its set or map, from 0."""
+    ipset: IpSet | None = None
 
 
 class Finder:
@@ -41,7 +42,7 @@ class Finder:
 
     Routes, links and pods come first, as the state has them; then the chains in the order
     in which a packet meets them, each followed by its rules; then the named sets and maps,
-    each followed by its elements.
+    each followed by its elements; last the ipsets.
     """
 
     def __init__(self, state: NodeState, index: NodeIndex) -> None:
@@ -60,6 +61,8 @@ class Finder:
             self._maps += [(map_key, None), *((map_key, at) for at in range(len(one.elements)))]
             self._texts.append(f"{map_key.table.table or ''} {map_key.name} {one.type}".lower())
             self._texts += [_element_text(index, map_key, at).lower() for at in range(len(one.elements))]
+        self._sets = state.sets
+        self._texts += [f"set {one.name} {one.type}".lower() for one in state.sets]
 
     def find(self, words: str, limit: int | None = None) -> list[Hit]:
         """Everything that holds all the words, whatever their case and order.
@@ -82,6 +85,9 @@ class Finder:
         if at < len(self._network):
             return self._network[at]
         at -= len(self._network)
+        if at >= len(self._rules) + len(self._maps):
+            found = self._sets[at - len(self._rules) - len(self._maps)]
+            return Hit("set", found.name, ipset=found)
         if at >= len(self._rules):
             return self._map_hit(*self._maps[at - len(self._rules)])
         key, rule_index = self._rules[at]

@@ -61,7 +61,8 @@ KEYS = (
         "enter",
         "enter",
         "jump",
-        "Jump: route to interface, interface to its cali-fw and cali-tw chains in turn, rule to its chain.",
+        "Jump: route to interface, interface to its cali-fw and cali-tw chains in turn, rule to its chain, "
+        "or to its set where it leads to none.",
         "Jumping",
         PANES,
     ),

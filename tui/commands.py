@@ -14,7 +14,7 @@ from tui.bindings import KEYS, keys_in_use
 from tui.screens.explorer import Explorer
 from widgets.facts import chain_words
 from widgets.text import plain
-from widgets.view import ChainId, LinkId, RuleId, Subject, View, route_id
+from widgets.view import ChainId, LinkId, RuleId, SetId, Subject, View, route_id
 from widgets.wording import route_way, rule_comment
 
 SHOWN = 60
@@ -43,6 +43,8 @@ def _named(view: View) -> Iterator[tuple[str, Subject]]:
             yield f"pod {pod_name(pod)} {pod.interface}", LinkId(pod.interface)
     for route in view.state.routes:
         yield f"route {route.dst} {route_way(route)} {route.dev or ''}".rstrip(), route_id(route)
+    for one in view.state.sets:
+        yield f"set {one.name} {one.type}", SetId(one.name)
     for key in view.chains:
         yield f"chain {chain_words(key)}", ChainId(key)
     yield from _comments(view)

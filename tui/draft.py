@@ -10,7 +10,7 @@ from calitop.model.network import Route
 from calitop.probe.records import MOST, Protocol, Request
 from tui.linked import interfaces_of_place
 from widgets.text import plain
-from widgets.view import LinkId, RouteId, Subject, View
+from widgets.view import LinkId, RouteId, SetId, Subject, View
 
 PROTOCOLS: tuple[Protocol, ...] = ("icmp", "tcp", "udp")
 
@@ -51,7 +51,9 @@ def with_selection(draft: Draft, view: View, subject: Subject | None, route: Rou
         return _with_route(draft, view, route)
     if isinstance(subject, LinkId):
         return replace(draft, source=_name_of(view, subject.link))
-    names = [] if subject is None else interfaces_of_place(view, subject)
+    if subject is None or isinstance(subject, SetId):
+        return draft
+    names = interfaces_of_place(view, subject)
     return replace(draft, source=_name_of(view, names[0])) if len(names) == 1 else draft
 
 

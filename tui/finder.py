@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from calitop.model.node import Pod
 from calitop.search import Hit, search
-from widgets.view import ChainId, LinkId, MapId, RuleId, Subject, View, route_id
+from widgets.view import ChainId, LinkId, MapId, RuleId, SetId, Subject, View, route_id
 
 FOUND = 2000
 """Places that are kept; who has found more types more."""
@@ -68,6 +68,8 @@ def _place(view: View, hit: Hit) -> Subject | None:
         return _pod_place(view, hit.pod)
     if hit.map is not None:
         return MapId(hit.map, hit.element)
+    if hit.ipset is not None:
+        return SetId(hit.ipset.name)
     if hit.key is None:
         return None
     return ChainId(hit.key) if hit.rule_index is None else RuleId(hit.key, hit.rule_index)

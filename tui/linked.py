@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from calitop.cni.rule_index import interface_matches
 from calitop.model.network import Route
 from calitop.model.rules import ChainKey
+from widgets.facts import sets_named
 from widgets.pieces import Light
 from widgets.view import ChainId, LinkId, MapId, RouteId, RuleId, Subject, View, route_id
 
@@ -89,6 +90,14 @@ def targets_of_rule(view: View, place: RuleId) -> tuple[ChainKey, ...]:
     if place.at is None:
         return ()
     return view.index.rules.targets(place.key).get(place.at, ())
+
+
+def sets_behind(view: View, subject: Subject | None) -> list[str]:
+    """The ipsets where enter leads from a rule that leads to no chain."""
+    rule = view.rule(subject) if isinstance(subject, RuleId) else None
+    if rule is None or not isinstance(subject, RuleId) or targets_of_rule(view, subject):
+        return []
+    return sets_named(rule)
 
 
 def _above(view: View, lit: Iterable[Hashable]) -> set[Hashable]:

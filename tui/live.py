@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from concurrent.futures import TimeoutError as NoAnswerError
 from typing import TYPE_CHECKING
 
 from textual.message import Message
 
 from calitop.errors import SourceUnavailable
-from calitop.model.node import NodeState
+from calitop.model.node import IpSet, NodeState
 from calitop.model.rules import TableKey
 from calitop.poller import Poll, Poller
-from calitop.sources.source import Source
+from calitop.sources.source import Source, TellsSets
 from tui.messages import PollCompleted
 from tui.shown import Preparer, Shown, backends_of, problem_count
 from widgets.signs import Signs
@@ -54,6 +55,17 @@ class LiveFeed:
     def look_at(self, tables: frozenset[TableKey]) -> None:
         """Tell which tables are on screen, to be read first."""
         self.poller.visible(tables or None)
+
+    def set_members(self, name: str) -> IpSet:
+        """A set with its members, read now; waits, so never on the event loop.
+
+        Raises:
+            NeedPrivilege, SourceUnavailable: The set cannot be read.
+        """
+        try:
+            return self.poller.ask(lambda source: _set_of(source, name)).result(PATIENCE_S)
+        except NoAnswerError:
+            raise SourceUnavailable(f"the set '{name}' was not read: no answer came", "try again") from None
 
     def hits(self) -> NodeHits:
         """What moved since the baseline, by a full reading made now; waits, so never on the event loop.
@@ -103,3 +115,9 @@ class LiveFeed:
             failure=poll.failure or "",
         )
         return self._preparer.prepare(poll.state, poll.counts, status, poll.at, poll.baseline_at, poll.index)
+
+
+def _set_of(source: Source, name: str) -> IpSet:
+    if not isinstance(source, TellsSets):
+        raise SourceUnavailable(f"the set '{name}' cannot be read from here")
+    return source.set_members(name)

@@ -8,11 +8,13 @@ from typing import NamedTuple
 from calitop.cni.pods import pod_name
 from calitop.cni.rule_index import RuleRef
 from calitop.formats.spec import spec
+from calitop.model.matches import InSet
 from calitop.model.network import Link, Route
 from calitop.model.rules import Chain, ChainKey, MapKey, Rule
+from calitop.model.targets import ChangeSet
 from widgets import numbers
 from widgets.signs import Signs
-from widgets.view import ChainId, Figures, LinkId, MapId, RouteId, RuleId, Subject, View, route_id
+from widgets.view import ChainId, Figures, LinkId, MapId, RouteId, RuleId, SetId, Subject, View, route_id
 from widgets.wording import is_loud, owner_look, route_devices, route_way
 
 WIDE = 30
@@ -47,6 +49,8 @@ def headline(view: View, subject: Subject) -> str:
         return f"interface {subject.link}" + (f"  pod {pod_name(pod)}" if pod else "")
     if isinstance(subject, MapId):
         return _map_headline(view, subject)
+    if isinstance(subject, SetId):
+        return f"set {subject.ipset}"
     role = view.index.role_of_chain(subject.key)
     words = "" if role.group == "built-in" else role.words
     place = chain_words(subject.key)
@@ -103,6 +107,8 @@ def facts_of(view: View, subject: Subject, route: Route | None, signs: Signs) ->
         return list(_rule_facts(view, subject, signs))
     if isinstance(subject, MapId):
         return list(_map_facts(view, subject))
+    if isinstance(subject, SetId):
+        return [_set_fact(view, subject.ipset, signs)]
     return list(_chain_facts(view, subject.key, signs))
 
 
@@ -230,7 +236,27 @@ def _rule_facts(view: View, place: RuleId, signs: Signs) -> Iterator[Fact]:
         for comment in spec(rule).comments:
             yield Fact(f'comment "{comment}"', "note")
         yield from _target_facts(view, place.key, rule)
+        for name in sets_named(rule):
+            yield _set_fact(view, name, signs)
     yield from _caller_facts(view, place.key)
+
+
+def sets_named(rule: Rule) -> list[str]:
+    """The ipsets that a rule asks or changes, in its order, each once."""
+    if "-set " not in rule.text:
+        return []
+    known = spec(rule)
+    asked = [match.name for match in known.find(InSet)]
+    changed = [target.action.name for target in known.targets if isinstance(target.action, ChangeSet)]
+    return list(dict.fromkeys([*asked, *changed]))
+
+
+def _set_fact(view: View, name: str, signs: Signs) -> Fact:
+    found = next((one for one in view.state.sets if one.name == name), None)
+    if found is None:
+        return Fact(f"set {name} was not read", "link", SetId(name))
+    count = found.size if found.members is None else len(found.members)
+    return Fact(f"set {name}  {found.type}  {numbers.count(count, WIDE, signs)} members", "link", SetId(name))
 
 
 def counter_words(figures: Figures, view: View, signs: Signs) -> str:

@@ -52,6 +52,12 @@ class MapId(NamedTuple):
     at: int | None = None
 
 
+class SetId(NamedTuple):
+    """An ipset by its name."""
+
+    ipset: str
+
+
 class Figures(NamedTuple):
     """Numbers of one rule or policy; None where they are not known."""
 
@@ -70,7 +76,7 @@ class Figures(NamedTuple):
 
 UNKNOWN = Figures()
 
-Subject = RouteId | LinkId | ChainId | RuleId | MapId
+Subject = RouteId | LinkId | ChainId | RuleId | MapId | SetId
 """Something that can be selected, gone to, shown in detail and copied."""
 
 

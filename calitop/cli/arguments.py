@@ -47,6 +47,10 @@ class Arguments:
     json: bool = False
     node: str | None = None
     moment: int | None = None
+    ipset: str | None = None
+    """Of show: the set whose members are wanted."""
+    element: str | None = None
+    """Of show: what may be in the set."""
     dest: Path | None = None
     nodes: tuple[tuple[str, str, str], ...] = ()
     """Of hits: name, snapshot before, snapshot after."""
@@ -87,6 +91,8 @@ def parse(argv: Sequence[str]) -> Arguments:
         json=getattr(own, "json", False),
         node=getattr(own, "node", None),
         moment=getattr(own, "moment", None),
+        ipset=getattr(own, "ipset", None),
+        element=getattr(own, "element", None),
         dest=Path(own.dest) if hasattr(own, "dest") else None,
         nodes=tuple((name, before, after) for name, before, after in getattr(own, "nodes", None) or ()),
         packets=getattr(own, "packets", None),
@@ -118,6 +124,8 @@ def _check(found: Arguments) -> None:
         raise UsageError(
             f"{live_only[0]} reads a live node, but a snapshot was given", "leave one of them out"
         )
+    if found.element is not None and found.ipset is None:
+        raise UsageError("--has asks one set", "name it with --set")
 
 
 # -- parsers ----------------------------------------------------------------------------
@@ -187,6 +195,10 @@ def _show_parser() -> argparse.ArgumentParser:
         metavar="N",
         type=int,
         help="of several moments, the Nth in time, from 1; the last by default",
+    )
+    parser.add_argument("--set", dest="ipset", metavar="NAME", help="only the members of that ipset")
+    parser.add_argument(
+        "--has", dest="element", metavar="ADDRESS", help="with --set: whether that address is in it"
     )
     return parser
 

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from typing import Protocol
+
 from calitop.cli.arguments import Arguments
-from calitop.sources.source import Source
+from calitop.sources.source import Source, TellsSets
 
 
-def live_source(arguments: Arguments) -> Source:
+class LiveSource(Source, TellsSets, Protocol):
+    """A live node, with the members of its sets."""
+
+
+def live_source(arguments: Arguments) -> LiveSource:
     """This kernel, or the node behind `--via`.
 
     Raises:

@@ -10,9 +10,11 @@ from calitop.cni.pods import with_interfaces
 from calitop.errors import UsageError
 from calitop.model.node import NodeState
 from calitop.report.envelope import json_text
+from calitop.report.set_members import set_json, set_text
 from calitop.report.show import show_json
 from calitop.report.show_text import show_text
 from calitop.report.text import plural, printable
+from calitop.set_members import SetMembers, saved_set, who_has
 from calitop.snapshot.moments import NodeMoments
 from calitop.snapshot.open import open_snapshots
 
@@ -26,6 +28,8 @@ def run(arguments: Arguments) -> int:
     Returns:
         Exit status 0.
     """
+    if arguments.ipset is not None:
+        return _show_set(arguments, arguments.ipset)
     state, others = _live(arguments) if arguments.is_live else _saved(arguments)
     if arguments.json:
         more: dict[str, object] = {"others": others} if others else {}
@@ -35,6 +39,32 @@ def run(arguments: Arguments) -> int:
     if others:
         print(_note(others), file=sys.stderr)
     return 0
+
+
+def _show_set(arguments: Arguments, name: str) -> int:
+    """Print the members of one set, or whether something is in it."""
+    members = _live_set(arguments, name) if arguments.is_live else _saved_set(arguments, name)
+    if arguments.json:
+        print(json_text(set_json(members, arguments.element)))
+    else:
+        print(set_text(members, arguments.element), end="")
+    return 0
+
+
+def _saved_set(arguments: Arguments, name: str) -> SetMembers:
+    state, _others = _saved(arguments)
+    return SetMembers(saved_set(state, name), who_has(state))
+
+
+def _live_set(arguments: Arguments, name: str) -> SetMembers:
+    from calitop.cli.live import live_source
+
+    source = live_source(arguments)
+    try:
+        state = with_interfaces(source.structure().state)
+        return SetMembers(source.set_members(name), who_has(state))
+    finally:
+        source.close()
 
 
 def _saved(arguments: Arguments) -> tuple[NodeState, list[Other]]:

@@ -10,7 +10,6 @@ from calitop.cni.map_index import MapIndex
 from calitop.cni.names import (
     CANARIES,
     ChainRole,
-    calico_rest,
     chain_owner,
     chain_role,
     comment_owner,
@@ -28,7 +27,6 @@ from calitop.model.rules import Chain, ChainKey, MapKey, Rule, Ruleset, TableKey
 __all__ = ["ChainRole", "NodeIndex", "RuleRef"]
 
 _FROM_AND_TO = {"from workload": "from the pod {} (egress)", "to workload": "to the pod {} (ingress)"}
-_CHAIN_ORDER = ("fw-", "tw-", "sm-", "fh-", "th-", "fhfw-", "thfw-")
 
 
 class NodeIndex:
@@ -56,7 +54,13 @@ class NodeIndex:
 
     def prepare(self) -> NodeIndex:
         """Build now what a screen asks for at once, so that no key waits for it."""
-        _ = self._roles, self._chains_by_interface, self._pods_by_address, self._routes_by_interface, self.bpf
+        _ = (
+            self._roles,
+            self.rules.chains_by_interface,
+            self._pods_by_address,
+            self._routes_by_interface,
+            self.bpf,
+        )
         self.rules.rules_for_interface("")
         return self
 
@@ -144,7 +148,7 @@ class NodeIndex:
 
     def chains_of_interface(self, name: str) -> list[ChainKey]:
         """The interface's own chains: from-workload, to-workload, endpoint mark, host endpoint."""
-        return self._chains_by_interface.get(name, [])
+        return self.rules.chains_by_interface.get(name, [])
 
     def interface_of_chain(self, key: ChainKey) -> str | None:
         """The interface whose chain it is; None for all other chains."""
@@ -236,10 +240,7 @@ class NodeIndex:
             and pod.namespace is not None
             and pod.interface.endswith(interface_name(pod.namespace, pod.name, ""))
         }
-        chained = {
-            role.interface for role in self._roles.values() if role.interface and role.group in _FROM_AND_TO
-        }
-        return frozenset(named | proven | (chained & names))
+        return frozenset(named | proven | (self.rules.workload_interfaces & names))
 
     @cached_property
     def _tunnelled(self) -> frozenset[str]:
@@ -254,28 +255,12 @@ class NodeIndex:
         return tuple(route.dst for route in self.state.routes if route.dev in self._workloads)
 
     @cached_property
-    def _chains_by_interface(self) -> dict[str, list[ChainKey]]:
-        chains: defaultdict[str, list[ChainKey]] = defaultdict(list)
-        for key, chain in self.chains.items():
-            interface = self.interface_of_chain(key)
-            if interface is not None and chain.present:
-                chains[interface].append(key)
-        for keys in chains.values():
-            keys.sort(key=_place_of_chain)
-        return dict(chains)
-
-    @cached_property
     def _routes_by_interface(self) -> dict[str, list[Route]]:
         routes: defaultdict[str, list[Route]] = defaultdict(list)
         for route in self.state.routes:
             for dev in dict.fromkeys(filter(None, (route.dev, *(hop.dev for hop in route.nexthops)))):
                 routes[dev].append(route)
         return dict(routes)
-
-
-def _place_of_chain(key: ChainKey) -> int:
-    rest = calico_rest(key.chain) or ""
-    return next((i for i, start in enumerate(_CHAIN_ORDER) if rest.startswith(start)), len(_CHAIN_ORDER))
 
 
 def _same(a: tuple[Ruleset, ...], b: tuple[Ruleset, ...]) -> bool:

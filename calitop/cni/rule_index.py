@@ -13,8 +13,10 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import NamedTuple
 
-from calitop.cni.names import unquoted
+from calitop.cni.names import calico_rest, chain_role, unquoted
 from calitop.model.rules import Chain, ChainKey, Rule, Ruleset
+
+_CHAIN_ORDER = ("fw-", "tw-", "sm-", "fh-", "th-", "fhfw-", "thfw-")
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -189,6 +191,32 @@ class RuleIndex:
                 (nat if chain.type == "nat" else others).update(self.reached_from(key))
         return frozenset(nat - others)
 
+    def interface_of_chain(self, key: ChainKey) -> str | None:
+        """The interface whose chain it is; None for all other chains."""
+        return chain_role(key.chain, key.table).interface
+
+    @cached_property
+    def chains_by_interface(self) -> dict[str, list[ChainKey]]:
+        """Each interface's own chains: from workload, to workload, endpoint mark, host endpoint."""
+        chains: defaultdict[str, list[ChainKey]] = defaultdict(list)
+        for key, chain in self.chains.items():
+            interface = self.interface_of_chain(key)
+            if interface is not None and chain.present:
+                chains[interface].append(key)
+        for keys in chains.values():
+            keys.sort(key=_place_of_chain)
+        return dict(chains)
+
+    @cached_property
+    def workload_interfaces(self) -> frozenset[str]:
+        """Interfaces that have from-workload or to-workload chains."""
+        roles = (chain_role(key.chain, key.table) for key in self.chains)
+        return frozenset(
+            role.interface
+            for role in roles
+            if role.interface and role.group in ("from workload", "to workload")
+        )
+
     def _find_targets(self, key: ChainKey) -> dict[int, tuple[ChainKey, ...]]:
         chain = self.chains.get(key)
         found: dict[int, tuple[ChainKey, ...]] = {}
@@ -238,3 +266,8 @@ class RuleIndex:
 
 def _leads_to_any(chain: Chain, names: AbstractSet[str]) -> bool:
     return any(rule.target in names or not names.isdisjoint(rule.targets) for rule in chain.rules)
+
+
+def _place_of_chain(key: ChainKey) -> int:
+    rest = calico_rest(key.chain) or ""
+    return next((i for i, start in enumerate(_CHAIN_ORDER) if rest.startswith(start)), len(_CHAIN_ORDER))

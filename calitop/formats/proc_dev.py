@@ -29,13 +29,22 @@ def parse(text: str) -> Fragment:
     for number, line in numbered(text):
         if _TITLE.match(line):
             continue
-        name, colon, rest = line.rpartition(":")
-        values = [value for word in rest.split() if (value := whole_number(word)) is not None]
-        if not colon or len(values) != _COLUMNS or len(rest.split()) != _COLUMNS:
+        link = device(line)
+        if link is None:
             problems.add(number, line.strip(), f"is not a device with {_COLUMNS} counters")
             continue
-        links.append(Link(name.strip(), counters=_counters(values)))
+        links.append(link)
     return Fragment(problems.all(), links=told(links, problems), richness=1)
+
+
+def device(line: str) -> Link | None:
+    """The device of a line below the titles with its counters; None for a line of another form."""
+    name, colon, rest = line.rpartition(":")
+    words = rest.split()
+    values = [value for word in words if (value := whole_number(word)) is not None]
+    if not colon or len(values) != _COLUMNS or len(words) != _COLUMNS:
+        return None
+    return Link(name.strip(), counters=_counters(values))
 
 
 def _counters(values: list[int]) -> LinkCounters:

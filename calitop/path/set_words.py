@@ -8,9 +8,11 @@ Source: ipset(8); ipset's lib/parse.c and lib/print.c.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from ipaddress import ip_address, summarize_address_range
+from socket import AF_INET, inet_pton
 
 from calitop.formats import iptables_values as read
 from calitop.model.values import NamePattern
@@ -18,6 +20,7 @@ from calitop.model.values import NamePattern
 Key = tuple[int, int] | int | str | NamePattern
 
 _TCP, _ICMP, _ICMPV6 = 6, 1, 58
+_IPV4 = re.compile(r"([0-9.]+)(?:/([0-9]{1,2}))?")
 _MOST_EXPANDED = 65536
 NO_KEYS: tuple[Key, ...] = ()
 
@@ -84,6 +87,10 @@ def _keys(part: str, kind: str) -> Iterator[Key]:
 
 
 def _prefixes(part: str) -> Iterator[tuple[int, int]]:
+    plain = _plain_ipv4(part)
+    if plain is not None:
+        yield plain
+        return
     first, dash, last = part.partition("-")
     try:
         if dash and "/" not in last:
@@ -96,6 +103,19 @@ def _prefixes(part: str) -> Iterator[tuple[int, int]]:
     if found is None or len(found) != 1:
         raise NotUnderstoodError(part)
     yield found[0].prefixlen, int(found[0].network_address)
+
+
+def _plain_ipv4(part: str) -> tuple[int, int] | None:
+    """The one form that sets have by the hundred thousand; None for every other."""
+    found = _IPV4.fullmatch(part)
+    bits = int(found[2] or 32) if found else 33
+    if found is None or bits > 32:
+        return None
+    try:
+        number = int.from_bytes(inet_pton(AF_INET, found[1]), "big")
+    except OSError:
+        return None
+    return bits, number >> (32 - bits) << (32 - bits)
 
 
 def _ports(part: str) -> Iterator[tuple[int, int]]:

@@ -12,7 +12,9 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Protocol
 
+from calitop.formats.fragment import Fragment
 from calitop.model.rules import Backend, Family
+from calitop.sources.device_settings import CONF_IPV4, CONF_IPV6
 
 
 class Need(Enum):
@@ -93,6 +95,10 @@ class Captured:
     read_at: float = 0.0
     """Monotonic clock, seconds, when the kernel was asked."""
     took_s: float = 0.0
+    fragment: Fragment | None = None
+    """What was read without keeping a text."""
+    kind: str | None = None
+    """What the fragment was read from."""
 
     @property
     def ok(self) -> bool:
@@ -152,15 +158,15 @@ GENERIC = frozenset({"iptables-save", "ip6tables-save"})
 SAVES = (NFT_IPV4, NFT_IPV6, LEGACY_IPV4, LEGACY_IPV6)
 RULES = (*SAVES, NFT_NATIVE)
 
-LINK = Capture("ip-link.json", ("ip", "-j", "-d", "link"), Part.LINKS)
-"""Without counters, so that two equal texts mean that nothing changed."""
+LINK = Capture("ip-addr.json", ("ip", "-j", "-d", "addr"), Part.LINKS)
+"""Links and addresses without counters, so that two equal texts mean that nothing changed."""
 LINK_COUNTED = Capture("ip-link.json", ("ip", "-j", "-d", "-s", "link"), Part.SAVED)
-ADDR = Capture("ip-addr.json", ("ip", "-j", "addr"), Part.LINKS)
+ADDR = Capture("ip-addr.json", ("ip", "-j", "addr"), Part.SAVED)
 ROUTE = Capture("ip-route.json", ("ip", "-j", "route", "show", "table", "all"), Part.LINKS)
 ROUTE_IPV6 = Capture("ip-6-route.json", ("ip", "-6", "-j", "route", "show", "table", "all"), Part.LINKS)
 RULE = Capture("ip-rule.json", ("ip", "-j", "rule"), Part.LINKS)
 RULE_IPV6 = Capture("ip-6-rule.json", ("ip", "-6", "-j", "rule"), Part.LINKS)
-LINKS = (LINK, ADDR, ROUTE, ROUTE_IPV6, RULE, RULE_IPV6)
+LINKS = (LINK, ROUTE, ROUTE_IPV6, RULE, RULE_IPV6)
 
 NETSTAT = Capture("netstat.txt", ("cat", "/proc/net/netstat"), Part.COUNTERS)
 SNMP = Capture("snmp.txt", ("cat", "/proc/net/snmp"), Part.COUNTERS)
@@ -200,6 +206,7 @@ WHOLE = (
     *SAVES,
     NFT_RULESET,
     LINK_COUNTED,
+    ADDR,
     *LINKS[1:],
     *COUNTERS,
     SYSCTL,
@@ -208,53 +215,22 @@ WHOLE = (
 )
 """What a snapshot holds (interface.md, "A snapshot")."""
 
-_CONF_IPV4 = (
-    "accept_local",
-    "accept_redirects",
-    "accept_source_route",
-    "arp_announce",
-    "arp_filter",
-    "arp_ignore",
-    "bc_forwarding",
-    "disable_policy",
-    "disable_xfrm",
-    "drop_unicast_in_l2_multicast",
-    "forwarding",
-    "ignore_routes_with_linkdown",
-    "log_martians",
-    "mc_forwarding",
-    "proxy_arp",
-    "proxy_arp_pvlan",
-    "route_localnet",
-    "rp_filter",
-    "secure_redirects",
-    "send_redirects",
-    "shared_media",
-    "src_valid_mark",
+DEVICE_SETTING_FILES = (
+    *(f"net/ipv4/conf/*/{name}" for name in CONF_IPV4),
+    *(f"net/ipv6/conf/*/{name}" for name in CONF_IPV6),
 )
-_CONF_IPV6 = (
-    "accept_ra",
-    "accept_redirects",
-    "accept_source_route",
-    "autoconf",
-    "disable_ipv6",
-    "disable_policy",
-    "forwarding",
-    "mc_forwarding",
-    "proxy_ndp",
-)
-
+"""Settings that every device has of its own, beside those of `all` and `default`."""
 SETTING_FILES = (
     "net/nf_conntrack_max",
     "net/ipv4/[!t]*",
     "net/ipv4/tcp_[!f]*",
     "net/ipv4/tcp_f[!a]*",
-    *(f"net/ipv4/conf/*/{name}" for name in _CONF_IPV4),
-    "net/ipv4/neigh/*/proxy_*",
+    "net/ipv4/neigh/*/proxy_delay",
+    "net/ipv4/neigh/*/proxy_qlen",
     "net/ipv4/neigh/default/gc_*",
     "net/ipv6/*",
     "net/ipv6/route/[!f]*",
-    *(f"net/ipv6/conf/*/{name}" for name in _CONF_IPV6),
+    *DEVICE_SETTING_FILES,
     "net/netfilter/*",
     "net/netfilter/nf_log/*",
     "net/bridge/*",

@@ -1,44 +1,58 @@
-"""Whether links, addresses, routes or policy rules changed, by the kernel's own events.
+"""What changed in links, addresses, routes and policy rules, by the kernel's own events.
 
-One event is enough to know that the listing must be read again; what it says in detail
-is not used, so nothing can be missed or misread. When events are lost (the socket's
-buffer ran over) that counts as a change too.
+An event says which listing must be read again; what it says in detail is not used, so nothing
+can be misread: Linux drops the IPv4 routes of a device that goes down, or of an address that is
+taken away, without an event for each. Lost events (the socket's buffer ran over) count as
+changes of everything.
+
+Source: include/uapi/linux/rtnetlink.h.
 """
 
 from __future__ import annotations
 
 import threading
+from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any
 
-_ENOBUFS_PAUSE_S = 0.2
+from calitop.sources import capture
+from calitop.sources.capture import Capture
+
+_ROUTE, _RULE = (24, 25), (32, 33)
+"""RTM_NEWROUTE and RTM_DELROUTE, RTM_NEWRULE and RTM_DELRULE."""
+_ROUTES = {2: frozenset((capture.ROUTE,)), 10: frozenset((capture.ROUTE, capture.ROUTE_IPV6))}
+"""By family; `ip route show table all` prints those of both."""
+_RULES = {2: frozenset((capture.RULE,)), 10: frozenset((capture.RULE_IPV6,))}
+_EVERYTHING = frozenset(capture.LINKS)
+_WITH_LINKS = _EVERYTHING - {capture.RULE, capture.RULE_IPV6}
+_NEXT_HOPS = 1 << 31
+"""Group of next hop objects, RTNLGRP_NEXTHOP; pyroute2 has no name for it."""
+_OVERRUN_PAUSE_S = 0.2
 
 
-class LinkEvents:
-    """Listens from the calling thread's network namespace, in a thread of its own.
+class NetworkEvents:
+    """Listens from the namespace of the thread that makes it, in a thread of its own.
 
-    Without events (pyroute2 is not installed, no socket) everything counts as changed
-    always, so that each poll reads anew.
+    Without events (pyroute2 is not installed, no socket) everything counts as changed always.
     """
 
     def __init__(self) -> None:
-        self._changed = threading.Event()
-        self._changed.set()
+        self._changed: set[Capture] = set(_EVERYTHING)
+        self._lock = threading.Lock()
         self._stop = threading.Event()
         self._listening = threading.Event()
         self._socket: Any = None
         self._thread = threading.Thread(target=self._listen, name="calitop-events", daemon=True)
-
-    def start(self) -> None:
-        """Begin to listen; returns when events are received, or are known not to come."""
         self._thread.start()
         self._listening.wait(5)
 
-    def take(self) -> bool:
-        """Whether anything changed since the last call; to be asked before reading."""
-        changed = self._changed.is_set() or not self._thread.is_alive()
-        self._changed.clear()
-        return changed
+    def take(self) -> frozenset[Capture]:
+        """Which of `capture.LINKS` may have changed since the last call; to be asked before reading."""
+        if not self._thread.is_alive():
+            return _EVERYTHING
+        with self._lock:
+            found, self._changed = frozenset(self._changed), set()
+        return found
 
     def close(self) -> None:
         """Stop listening; may be called twice."""
@@ -60,13 +74,30 @@ class LinkEvents:
     def _listen_once(self) -> None:
         """Receive until the socket fails, as it does when its buffer ran over."""
         with _route_socket() as self._socket:
-            self._changed.set()
+            self._note(_EVERYTHING)
             self._listening.set()
             with suppress(OSError):
                 while not self._stop.is_set():
-                    for _event in self._socket.get():
-                        self._changed.set()
-        self._stop.wait(_ENOBUFS_PAUSE_S)
+                    for event in self._socket.get():
+                        self._note(told_by(event))
+        self._stop.wait(_OVERRUN_PAUSE_S)
+
+    def _note(self, changed: frozenset[Capture]) -> None:
+        with self._lock:
+            self._changed |= changed
+
+
+def told_by(event: Mapping[str, Any]) -> frozenset[Capture]:
+    """The listings that an event of pyroute2 makes old; all of them where it does not say of what it is."""
+    header = event.get("header") or {}
+    kind, family = header.get("type"), event.get("family")
+    if kind is None:
+        return _EVERYTHING
+    if kind in _ROUTE:
+        return _ROUTES.get(family or 0, frozenset())
+    if kind in _RULE:
+        return _RULES.get(family or 0, frozenset())
+    return _WITH_LINKS
 
 
 def _route_socket() -> Any:
@@ -82,6 +113,7 @@ def _route_socket() -> Any:
         | rtnl.RTMGRP_IPV6_ROUTE
         | rtnl.RTMGRP_IPV4_RULE
         | rtnl.RTMGRP_IPV6_RULE
+        | _NEXT_HOPS
     )
     made = IPRoute()
     made.bind(groups)

@@ -5,12 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 from calitop.counters.sample import Sample
-from calitop.sources.events import LinkEvents
+from calitop.model.node import IpSet
 from calitop.sources.kernel_rules import KernelRules
+from calitop.sources.kernel_runner import KernelRunner
 from calitop.sources.live import LiveReading
-from calitop.sources.local import LocalRunner
 from calitop.sources.namespace import ReaderThread
 from calitop.sources.pods import listed_pods
+from calitop.sources.set_members import read_set
 from calitop.sources.source import Structure, Wanted
 
 
@@ -26,14 +27,14 @@ class KernelSource:
     def __init__(self, netns: str | None = None, pods: Path | None = None) -> None:
         self.name = netns or "this node"
         self._thread = ReaderThread(netns)
-        self._events: LinkEvents | None = None
         self._access = KernelRules()
+        self._runner = KernelRunner()
         listed = listed_pods(pods) if pods else ()
-        self._reading = LiveReading(LocalRunner(), netns, listed, access=self._access)
+        self._reading = LiveReading(self._runner, netns, listed, access=self._access)
 
     def structure(self) -> Structure:
         """See `source.Source.structure`."""
-        answer = self._thread.call(lambda: self._reading.structure(self._links_changed()))
+        answer = self._thread.call(lambda: self._reading.structure())
         self.name = answer.state.name or self.name
         return answer
 
@@ -43,23 +44,19 @@ class KernelSource:
 
     def counters(self, wanted: Wanted) -> Sample | None:
         """See `source.Source.counters`."""
-        return self._thread.call(lambda: self._reading.counters(wanted, self._links_changed()))
+        return self._thread.call(lambda: self._reading.counters(wanted))
+
+    def set_members(self, name: str) -> IpSet:
+        """See `source.TellsSets.set_members`."""
+        return self._thread.call(lambda: read_set(self._runner, name))
 
     def processor_s(self) -> float:
         """See `poller.Metered`."""
         return self._thread.processor_s()
 
     def close(self) -> None:
-        """End both threads; may be called twice."""
-        if self._events is not None:
-            self._events.close()
+        """End the thread and what it listens to; may be called twice."""
         self._reading.close()
         self._access.close()
         self._thread.close()
-
-    def _links_changed(self) -> bool:
-        """Asked inside the reader thread, so that the events are those of its namespace."""
-        if self._events is None:
-            self._events = LinkEvents()
-            self._events.start()
-        return self._events.take()
+        self._runner.close()

@@ -1,7 +1,7 @@
 """The common part of both live sources: when to read what, and the numbers of the versions.
 
-A source says which runner brings the answers and when links and routes must be read
-again; everything else - what changed, what is still fresh, what is due - is here.
+A source says which runner brings the answers; what changed, what is still fresh and what is
+due is here.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from calitop.sources.state import LatestAnswers
 
 SETTINGS_EVERY_S = 10.0
 """Settings, set headers and neighbours are read again after this time, or later when it takes long."""
-_SHARE = 50
+_SHARE = 200
 """Settings take at most one part in so many of the time."""
 
 
@@ -60,13 +60,9 @@ class LiveReading:
         self._unused: set[Capture] = set()
         """Read by `counters` and not yet seen by anybody."""
 
-    def structure(self, links_due: bool) -> Structure:
-        """See `source.Source.structure`.
-
-        Args:
-            links_due: Links, addresses, routes or rules may have changed since the last reading.
-        """
-        due = [wanted for wanted in self._due(links_due) if wanted not in self._unused]
+    def structure(self) -> Structure:
+        """See `source.Source.structure`."""
+        due = [wanted for wanted in self._due() if wanted not in self._unused]
         self._read(due)
         self._raise_when_nothing_is_readable()
         if Part.RULES in self._changed or not self._generation:
@@ -89,18 +85,18 @@ class LiveReading:
         Every other change makes `counters` ask for a new structure; neighbours change too often.
         """
         if self._last is None:
-            return self.structure(links_due=True)
+            return self.structure()
         neighbours = self._answers.neighbours()
         if neighbours != self._last.state.neighbours:
             self._last = replace(self._last, state=replace(self._last.state, neighbours=neighbours))
         return self._last
 
-    def counters(self, wanted: Wanted, links_due: bool) -> Sample | None:
+    def counters(self, wanted: Wanted) -> Sample | None:
         """See `source.Source.counters`; what no reader stands behind is read each time."""
         if not self._generation:
             return None
         self._rules.read(wanted)
-        due = self._due(links_due)
+        due = self._due()
         self._read(due)
         if self._changed:
             self._unused.update(due)
@@ -117,10 +113,8 @@ class LiveReading:
             stats=self._answers.stats(),
         )
 
-    def _due(self, links_due: bool) -> list[Capture]:
-        due = [*self._rules.due(), *capture.COUNTERS]
-        if links_due:
-            due += capture.LINKS
+    def _due(self) -> list[Capture]:
+        due = [*self._rules.due(), *capture.COUNTERS, *capture.LINKS]
         if time.monotonic() >= self._settings_due:
             due += capture.SETTINGS
         if not self._generation:

@@ -6,20 +6,28 @@ seconds on a node with a thousand links, and wakes settings that answer slowly.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import os
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
-from calitop.sources.capture import SETTING_FILES
+from calitop.sources.capture import DEVICE_SETTING_FILES, SETTING_FILES
+from calitop.sources.device_settings import device_settings
 
-ROOT = Path("/proc/sys")
+ROOT = "/proc/sys"
+_LONGEST = 1 << 16
 
 
-def settings_text() -> str:
-    """The settings of the calling thread's namespace, one `name = value` a line.
+def settings() -> dict[str, str]:
+    """The settings of the calling thread's namespace by name; of several lines the last.
 
     What this user may not read is left out.
     """
-    return "".join(_lines(path for pattern in SETTING_FILES for path in sorted(ROOT.glob(pattern))))
+    return {name: value.rpartition("\n")[2].strip() for name, value in _values()}
+
+
+def settings_text() -> str:
+    """The same as text, one `name = value` a line."""
+    return "".join([f"{name} = {line}\n" for name, value in _values() for line in value.split("\n")])
 
 
 def name_of(path: str) -> str:
@@ -28,15 +36,47 @@ def name_of(path: str) -> str:
     Source:
         sysctl(8): `net.ipv4.conf.eth0/100.rp_filter`.
     """
-    return ".".join(part.replace(".", "/") for part in path.split("/"))
+    return path.translate(_NAME)
 
 
-def _lines(paths: Iterable[Path]) -> Iterable[str]:
-    for path in paths:
-        try:
-            value = path.read_text("utf-8", "replace")
-        except OSError:
-            continue
-        name = name_of(str(path.relative_to(ROOT)))
-        for line in value.rstrip("\n").split("\n"):
-            yield f"{name} = {line}\n"
+_NAME = str.maketrans("/.", "./")
+
+
+def _values() -> Iterator[tuple[str, str]]:
+    """Every setting's name with the text of its file."""
+    told = _of_devices()
+    for pattern in SETTING_FILES:
+        for path in sorted(_files(pattern, bool(told))):
+            value = _value(f"{ROOT}/{path}")
+            if value is not None:
+                yield name_of(path), value.rstrip("\n")
+    for path, value in told.items():
+        yield name_of(path), value
+
+
+def _of_devices() -> Mapping[str, str]:
+    """Settings of each device as the list of links tells them; none where it does not."""
+    try:
+        return dict(device_settings())
+    except OSError:
+        return {}
+
+
+def _files(pattern: str, devices_are_told: bool) -> Iterable[str]:
+    if devices_are_told and pattern in DEVICE_SETTING_FILES:
+        return [pattern.replace("*", each) for each in ("all", "default")]
+    return (str(path)[len(ROOT) + 1 :] for path in Path(ROOT).glob(pattern))
+
+
+def _value(path: str) -> str | None:
+    """The text of a file; None for one that cannot be read, and for a folder."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return None
+    try:
+        return os.read(descriptor, _LONGEST).decode("utf-8", "replace")
+    except OSError:
+        return None
+    finally:
+        os.close(descriptor)

@@ -7,10 +7,10 @@ usual programs run through a prefix (`--via`). A source is used by one thread on
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from calitop.counters.sample import Sample
-from calitop.model.node import NodeState
+from calitop.model.node import IpSet, NodeState
 from calitop.model.rules import TableKey
 
 
@@ -68,4 +68,17 @@ class Source(Protocol):
 
     def close(self) -> None:
         """Give back sockets and helper processes; may be called twice."""
+        ...
+
+
+@runtime_checkable
+class TellsSets(Protocol):
+    """A source that reads the members of one set when somebody looks at it."""
+
+    def set_members(self, name: str) -> IpSet:
+        """The set with its members as they are now.
+
+        Raises:
+            NeedPrivilege, SourceUnavailable: The set, or the way to the node, cannot be read.
+        """
         ...

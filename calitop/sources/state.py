@@ -14,21 +14,26 @@ from dataclasses import replace
 from calitop.cni.bpf import with_bpf_warning
 from calitop.cni.pods import with_interfaces
 from calitop.counters.sample import ChainReading
+from calitop.formats.fragment import Fragment
 from calitop.model.network import Link, LinkCounters, Neighbour
 from calitop.model.node import NodeState, Pod, Problem, SourceFile
 from calitop.model.rules import Chain, ChainKey, TableKey
 from calitop.snapshot.hints import hint_of_command
 from calitop.snapshot.merge import Piece, merge
-from calitop.snapshot.recognise import Reading, recognise
+from calitop.snapshot.recognise import Reading, count_lines, recognise
 from calitop.sources import capture
 from calitop.sources.capture import Capture, Captured, Part
 from calitop.sources.pods import pods_of_log_folders
 from calitop.sources.save_counters import SaveCounters, incompatible_tables
 
 _WITHOUT_PRIVILEGE = "run as root, or open a snapshot: calitop PATH"
-_TICKING = re.compile(
-    r'"(?:\w+_timer|valid_life_time|preferred_life_time|expires|used|age)":[^,}\]]*|'
-    r"packets \d+ bytes \d+|\bexpires \w+|nf_conntrack_count = \d+"
+_TRACKED = "net.netfilter.nf_conntrack_count"
+_TICKING = {
+    capture.SYSCTL: re.compile(rf"{re.escape(_TRACKED)} = \d+"),
+    capture.NFT_NATIVE: re.compile(r"packets \d+ bytes \d+|\bexpires \w+"),
+}
+_TICKING_JSON = re.compile(
+    r'"(?:\w+_timer|valid_life_time|preferred_life_time|expires|used|age)":[^,}\]]*',
 )
 """What changes by itself in an otherwise unchanged text."""
 
@@ -59,11 +64,13 @@ class LatestAnswers:
         if wanted in self._saves:
             answer = _printable(answer)
         before = self._answers.get(wanted)
+        if before is answer:
+            return False
         self._answers[wanted] = answer
-        if before is None or before.text != answer.text or before.ok != answer.ok:
+        if before is None or not _tells_the_same(before, answer) or before.ok != answer.ok:
             self._readings.pop(wanted, None)
         fate = before is None or (before.status, before.error) != (answer.status, answer.error)
-        return self._differs(wanted, answer) or fate
+        return self._differs(wanted, answer, before) or fate
 
     def follow(self, wanted: Capture, followed: bool) -> None:
         """Say whether somebody else reads a program's counters and sees when it is worth running.
@@ -77,16 +84,18 @@ class LatestAnswers:
             if wanted.family and wanted.backend:
                 self._saves[wanted] = SaveCounters(wanted.family, wanted.backend)
 
-    def _differs(self, wanted: Capture, answer: Captured) -> bool:
+    def _differs(self, wanted: Capture, answer: Captured, before: Captured | None) -> bool:
         if wanted in self._followed:
             return True
         if wanted in self._saves:
             return not self._saves[wanted].take(answer.text)
-        if wanted.part is Part.COUNTERS:
+        if wanted.part is Part.COUNTERS or (before is not None and _tells_the_same(before, answer)):
             return False
-        still = _TICKING.sub("", answer.text)
-        before, self._still[wanted] = self._still.get(wanted), still
-        return still != before
+        if answer.fragment is not None:
+            return before is None or _other_facts(answer.fragment, before.fragment)
+        still = _TICKING.get(wanted, _TICKING_JSON).sub("", answer.text)
+        earlier, self._still[wanted] = self._still.get(wanted), still
+        return still != earlier
 
     def reading(self, wanted: Capture) -> Reading | None:
         """What a capture's last text was taken for; None when there is no text to read."""
@@ -194,8 +203,11 @@ class LatestAnswers:
         return (answer.text.strip() or None) if answer is not None else None
 
     def _pieces(self) -> Iterator[Piece]:
-        for wanted in self._answers:
-            reading = self.reading(wanted) if wanted is not capture.LOG_PODS else None
+        left_out = {capture.LOG_PODS}
+        if self.reading(capture.LINK) is not None:
+            left_out.add(capture.DEV)  # Its counters are put in afterwards, without a merge of each link.
+        for wanted in [each for each in self._answers if each not in left_out]:
+            reading = self.reading(wanted)
             if reading is not None:
                 yield from (Piece(part.fragment) for part in reading.parts())
 
@@ -227,7 +239,8 @@ class LatestAnswers:
             if answer.error and answer.asked and (wanted.required or answer.denied):
                 problems = (Problem(None, "", answer.error), *problems)
             note = None if answer.asked else answer.error
-            yield SourceFile(answer.command, kind, reading.lines if reading else 0, problems, note)
+            lines = reading.lines if reading else count_lines(answer.text)
+            yield SourceFile(answer.command, kind, lines, problems, note)
 
     def _warnings(self) -> Iterator[str]:
         for wanted in (*capture.RULES, *capture.LINKS):
@@ -243,8 +256,25 @@ class LatestAnswers:
                 yield f"table '{table}' holds rules that iptables-nft-save cannot print: it is read with nft"
 
 
+def _tells_the_same(a: Captured, b: Captured) -> bool:
+    return a.text == b.text and a.fragment is b.fragment
+
+
+def _other_facts(now: Fragment, before: Fragment | None) -> bool:
+    """Whether anything differs that does not change by itself; equal routes are the very same ones."""
+    return before is None or now.routes is not before.routes or _lasting(now) != _lasting(before)
+
+
+def _lasting(fragment: Fragment) -> dict[str, str]:
+    return {name: value for name, value in (fragment.sysctls or {}).items() if name != _TRACKED}
+
+
 def _read(answer: Captured) -> Reading:
     """What an answer tells; an empty JSON list tells as much as an empty text."""
+    fragment = answer.fragment
+    if fragment is not None:
+        facts = fragment.routes or fragment.sysctls or fragment.links or ()
+        return Reading(answer.kind, fragment, len(facts))
     text = "" if answer.text.strip() == "[]" else answer.text
     return recognise(text, replace(hint_of_command(answer.command), succeeded=answer.ok))
 

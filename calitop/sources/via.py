@@ -5,8 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 from calitop.counters.sample import Sample
+from calitop.model.node import IpSet
 from calitop.sources.live import LiveReading
 from calitop.sources.pods import listed_pods
+from calitop.sources.set_members import read_set
 from calitop.sources.shell import ShellRunner
 from calitop.sources.source import Structure, Wanted
 
@@ -28,7 +30,7 @@ class CommandSource:
 
     def structure(self) -> Structure:
         """See `source.Source.structure`."""
-        answer = self._reading.structure(links_due=True)
+        answer = self._reading.structure()
         self.name = answer.state.name or self.name
         return answer
 
@@ -38,7 +40,11 @@ class CommandSource:
 
     def counters(self, wanted: Wanted) -> Sample | None:
         """See `source.Source.counters`."""
-        return self._reading.counters(wanted, links_due=True)
+        return self._reading.counters(wanted)
+
+    def set_members(self, name: str) -> IpSet:
+        """See `source.TellsSets.set_members`."""
+        return read_set(self._runner, name)
 
     def close(self) -> None:
         """End the shell; may be called twice."""

@@ -37,6 +37,28 @@ def test_show_prints_one_object(tmp_path: Path, capsys: pytest.CaptureFixture[st
     assert (found["node"]["name"], len(found["routes"])) == ("n", 4)
 
 
+SETS = "create some hash:net family inet\nadd some 10.0.0.0/8\nadd some 10.1.0.0/16 nomatch\n"
+
+
+@pytest.mark.parametrize(("element", "found"), [("10.2.0.1", True), ("10.1.0.1", False), ("x", None)])
+def test_show_answers_whether_an_address_is_in_a_set(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], element: str, found: bool | None
+) -> None:
+    root = str(folder(tmp_path / "n", {**NODE, "sets": SETS}))
+    code, out, _err = status(capsys, "show", root, "--set", "some", "--has", element, "--json")
+    told = json.loads(out)
+    assert (code, told["asked"]["in"]) == (0, found) and element in told["asked"]["because"]
+    assert [each["member"] for each in told["set"]["members"]] == ["10.0.0.0/8", "10.1.0.0/16 nomatch"]
+    _code, out, _err = status(capsys, "show", root, "--set", "some")
+    assert out.splitlines() == ["set some  hash:net  2 members", "  10.0.0.0/8", "  10.1.0.0/16 nomatch"]
+
+
+def test_a_set_that_is_not_there_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    root = str(folder(tmp_path / "n", {**NODE, "sets": SETS}))
+    assert status(capsys, "show", root, "--set", "other")[0] == 3
+    assert status(capsys, "show", root, "--has", "10.0.0.1")[0] == 2
+
+
 def test_show_as_text(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     code, out, err = status(capsys, "show", str(folder(tmp_path / "n", NODE)))
     assert (code, err, out.splitlines()[0]) == (0, "", "node n")

@@ -214,7 +214,7 @@ def test_a_namespace_that_is_not_there_names_those_that_are(netns: Namespace) ->
 
 
 async def test_it_works_beside_a_running_event_loop(netns: Namespace) -> None:
-    """pyroute2 refuses to start in a thread that runs an asyncio loop; ours has none."""
+    """The reader has a thread of its own, where no asyncio loop runs."""
     with opened("kernel", netns) as source:
         assert source.structure().state.links
 

@@ -56,9 +56,9 @@ def reading(runner: FakeRunner) -> LiveReading:
 
 
 def test_counters_alone_keep_the_generation(runner: FakeRunner, reading: LiveReading) -> None:
-    structure = reading.structure(links_due=True)
+    structure = reading.structure()
     runner.texts[capture.NFT_IPV4] = SAVE.format(packets=9, source="10.0.0.1/32")
-    sample = reading.counters(Wanted(), links_due=False)
+    sample = reading.counters(Wanted())
     assert sample is not None and sample.generation == structure.generation
     assert sample.chains[KEY].rules == (Counter(9, 84),)
 
@@ -66,52 +66,44 @@ def test_counters_alone_keep_the_generation(runner: FakeRunner, reading: LiveRea
 def test_a_new_rule_raises_the_generation_and_is_not_read_twice(
     runner: FakeRunner, reading: LiveReading
 ) -> None:
-    first = reading.structure(links_due=True)
+    first = reading.structure()
     runner.texts[capture.NFT_IPV4] = SAVE.format(packets=9, source="10.0.0.2/32")
-    assert reading.counters(Wanted(), links_due=False) is None
+    assert reading.counters(Wanted()) is None
     runner.asked.clear()
-    second = reading.structure(links_due=False)
+    second = reading.structure()
     assert second.generation == first.generation + 1
     assert capture.NFT_IPV4 not in runner.asked
     assert second.state.chains()[KEY].rules[0].text == "-A INPUT -s 10.0.0.2/32 -j DROP"
-    assert reading.counters(Wanted(), links_due=False) is not None
+    assert reading.counters(Wanted()) is not None
 
 
 def test_a_new_link_keeps_the_generation(runner: FakeRunner, reading: LiveReading) -> None:
-    first = reading.structure(links_due=True)
+    first = reading.structure()
     runner.texts[capture.LINK] = LINKS.replace("65536", "1480")
-    assert reading.counters(Wanted(), links_due=True) is None
-    second = reading.structure(links_due=False)
+    assert reading.counters(Wanted()) is None
+    second = reading.structure()
     assert second.generation == first.generation
     assert second.state.links[0].mtu == 1480
 
 
-def test_links_are_read_again_only_when_they_may_have_changed(
-    runner: FakeRunner, reading: LiveReading
-) -> None:
-    reading.structure(links_due=True)
-    reading.counters(Wanted(), links_due=False)
-    assert capture.LINK not in runner.asked and capture.NFT_IPV4 in runner.asked
-
-
 def test_a_lifetime_that_runs_down_is_no_change(runner: FakeRunner, reading: LiveReading) -> None:
-    runner.texts[capture.ADDR] = '[{"ifname":"lo","addr_info":[{"local":"127.0.0.1","valid_life_time":9}]}]'
-    reading.structure(links_due=True)
-    runner.texts[capture.ADDR] = runner.texts[capture.ADDR].replace(":9}", ":8}")
-    assert reading.counters(Wanted(), links_due=True) is not None
+    runner.texts[capture.LINK] = '[{"ifname":"lo","addr_info":[{"local":"127.0.0.1","valid_life_time":9}]}]'
+    reading.structure()
+    runner.texts[capture.LINK] = runner.texts[capture.LINK].replace(":9}", ":8}")
+    assert reading.counters(Wanted()) is not None
 
 
 def test_a_backend_that_vanishes_raises_the_generation(runner: FakeRunner, reading: LiveReading) -> None:
-    first = reading.structure(links_due=True)
+    first = reading.structure()
     runner.texts[capture.NFT_IPV4] = ""
-    assert reading.counters(Wanted(), links_due=False) is None
-    second = reading.structure(links_due=False)
+    assert reading.counters(Wanted()) is None
+    second = reading.structure()
     assert second.generation > first.generation and KEY not in second.state.chains()
 
 
 def test_what_failed_is_told_beside_what_did_not(runner: FakeRunner, reading: LiveReading) -> None:
     runner.failures[capture.NFT_IPV4] = "Permission denied (you must be root)"
-    state = reading.structure(links_due=True).state
+    state = reading.structure().state
     assert state.links and not state.rulesets
     assert state.warnings == (
         "cannot read the nft rules: permission denied; run as root, or open a snapshot: calitop PATH",
@@ -123,23 +115,23 @@ def test_what_failed_is_told_beside_what_did_not(runner: FakeRunner, reading: Li
 def test_nothing_readable_at_all_is_an_error(runner: FakeRunner, reading: LiveReading) -> None:
     runner.failures = dict.fromkeys(capture.LIVE, "Operation not permitted")
     with pytest.raises(NeedPrivilege):
-        reading.structure(links_due=True)
+        reading.structure()
     runner.failures = dict.fromkeys(capture.LIVE, "not found")
     with pytest.raises(SourceUnavailable):
-        LiveReading(runner, None, ()).structure(links_due=True)
+        LiveReading(runner, None, ()).structure()
 
 
 def test_the_name_is_the_given_one_then_hostname_then_the_prefix(runner: FakeRunner) -> None:
-    assert LiveReading(runner, "ns", ()).structure(True).state.name == "ns"
-    assert LiveReading(runner, None, (), "ssh x").structure(True).state.name == "node-a"
+    assert LiveReading(runner, "ns", ()).structure().state.name == "ns"
+    assert LiveReading(runner, None, (), "ssh x").structure().state.name == "node-a"
     runner.texts.pop(capture.HOSTNAME)
-    assert LiveReading(runner, None, (), "ssh x").structure(True).state.name == "ssh x"
+    assert LiveReading(runner, None, (), "ssh x").structure().state.name == "ssh x"
 
 
 def test_pods_come_from_the_log_folders(runner: FakeRunner, reading: LiveReading) -> None:
     runner.texts[capture.LINK] = LINKS.replace('"lo"', f'"{interface_name("default", "a-1")}"')
     runner.texts[capture.LOG_PODS] = "default_a-1_1234\nkube-system_b-2_99\nnonsense\n"
-    pods = reading.structure(links_due=True).state.pods
+    pods = reading.structure().state.pods
     assert [(pod.namespace, pod.name, pod.node) for pod in pods] == [
         ("default", "a-1", "node-a"),
         ("kube-system", "b-2", "node-a"),
@@ -148,13 +140,13 @@ def test_pods_come_from_the_log_folders(runner: FakeRunner, reading: LiveReading
 
 
 def test_neighbours_alone_do_not_ask_for_the_structure(runner: FakeRunner, reading: LiveReading) -> None:
-    structure = reading.structure(links_due=True)
+    structure = reading.structure()
     assert reading.refresh() is structure
     runner.texts[capture.NEIGHBOURS] = (
         '[{"dst":"10.0.0.9","dev":"lo","lladdr":"02:00:00:00:00:01","state":["STALE"]}]'
     )
     reading._settings_due = 0.0
-    assert reading.counters(Wanted(), links_due=False) is not None
+    assert reading.counters(Wanted()) is not None
     refreshed = reading.refresh()
     assert [each.mac for each in refreshed.state.neighbours] == ["02:00:00:00:00:01"]
     assert refreshed.generation == structure.generation

@@ -77,12 +77,12 @@ def access() -> FakeAccess:
 def reading(runner: FakeRunner, access: FakeAccess, monkeypatch: pytest.MonkeyPatch) -> LiveReading:
     monkeypatch.setattr(rule_reading, "WHOLE_EVERY_S", 0.0)
     made = LiveReading(runner, None, (), access=access)
-    made.structure(links_due=True)
+    made.structure()
     return made
 
 
 def sample(reading: LiveReading) -> Sample | None:
-    return reading.counters(Wanted(), links_due=False)
+    return reading.counters(Wanted())
 
 
 def test_the_program_is_not_run_while_nothing_changes(
@@ -111,7 +111,7 @@ def test_a_few_changed_chains_are_printed_alone(
     assert sample(reading) is None
     assert capture.NFT_IPV4 not in runner.asked and access.asked == [{OTHER, KEY}]
     access.reader.next = QUIET
-    new = reading.structure(links_due=False)
+    new = reading.structure()
     assert new.generation == old.generation + 1
     assert set(new.state.chains()) == {OTHER}
     assert access.reader.learnt[-1] == {OTHER}
@@ -125,7 +125,7 @@ def test_more_than_can_be_named_is_printed_whole(
     assert sample(reading) is None
     assert capture.NFT_IPV4 in runner.asked
     access.reader.next = QUIET
-    state = reading.structure(links_due=False).state
+    state = reading.structure().state
     assert state.chains()[KEY].rules[0].text == "-A INPUT -s 10.0.0.2/32 -j DROP"
 
 
@@ -146,10 +146,10 @@ def test_all_rules_are_not_printed_again_and_again(
     monkeypatch.setattr(rule_reading, "_WHOLE_SHARE", 1e9)
     access.reader.next = CountersRead({}, False, None)
     assert sample(reading) is None
-    reading.structure(links_due=False)
+    reading.structure()
     taken = sample(reading)
     assert taken is not None and not taken.full and capture.NFT_IPV4 not in runner.asked
-    reading.counters(Wanted(full=True), links_due=False)
+    reading.counters(Wanted(full=True))
     assert capture.NFT_IPV4 in runner.asked
 
 
@@ -159,7 +159,7 @@ def test_what_was_read_beside_a_change_is_told_afterwards(access: FakeAccess, re
     access.reader.next = CountersRead({KEY: counted}, False, frozenset({OTHER}))
     assert sample(reading) is None
     access.reader.next = QUIET
-    reading.structure(links_due=False)
+    reading.structure()
     taken = sample(reading)
     assert taken is not None and taken.chains[KEY] is counted
 
@@ -173,7 +173,7 @@ def test_a_reader_that_never_fits_gives_way_to_the_program(
     access.reader.failure = OSError("no") if how == "fails" else None
     for _poll in range(8):
         if sample(reading) is None:
-            reading.structure(links_due=False)
+            reading.structure()
     assert access.reader.closed
     runner.texts[capture.NFT_IPV4] = SAVE.format(packets=77, source="10.0.0.1/32")
     taken = sample(reading)
@@ -185,4 +185,4 @@ def test_what_appears_is_asked_for(runner: FakeRunner, access: FakeAccess, readi
     access.new = True
     assert sample(reading) is None
     access.new = False
-    assert reading.structure(links_due=False).generation == 2
+    assert reading.structure().generation == 2

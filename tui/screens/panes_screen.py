@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 
 from textual import on
 from textual.app import ComposeResult
@@ -13,11 +14,13 @@ from textual.screen import Screen
 from calitop.cni.index import NodeIndex
 from tui.bindings import BY_ID, KEYS, keys_in_use
 from tui.desk import Desk
-from tui.linked import related_to
+from tui.linked import related_to, sets_behind
 from tui.live import LiveFeed
 from tui.messages import PollCompleted, SnapshotsReread, Told
 from tui.panes import MAIN, Panes
 from tui.reasons import why_empty
+from tui.screens.set_screen import SetScreen
+from tui.sets import read_set
 from tui.shown import Shown
 from tui.steps import Steps
 from tui.wall import Clock, status_now
@@ -31,7 +34,7 @@ from widgets.route_table import RouteTable
 from widgets.search_box import SearchBox
 from widgets.signs import Signs
 from widgets.status_line import StatusLine
-from widgets.view import Subject
+from widgets.view import SetId, Subject
 from widgets.virtual_rows import VirtualRows
 
 WIDE = 120
@@ -189,9 +192,14 @@ class PanesScreen(Screen[None]):
         if self.shown is None:
             return
         if message.rows is not self.panes.detail:
+            sets = sets_behind(self.shown.view, self.panes.subject())
+            if sets:
+                self.open_set(sets[0])
+                return
             self.steps.enter(self.shown.view)
         elif (target := self.panes.detail.target(message.line)) is not None:
-            self.steps.jump(target)
+            self.go(target)
+            return
         self._focus_active()
 
     def on_descendant_focus(self) -> None:
@@ -266,6 +274,22 @@ class PanesScreen(Screen[None]):
             self.tell(else_say)
 
     def go(self, subject: Subject) -> None:
-        """Jump to something named from outside the panes (palette)."""
+        """Jump to something named from outside the panes (palette), or open what stands in none."""
+        if isinstance(subject, SetId):
+            self.open_set(subject.ipset)
+            return
         self.steps.jump(subject)
         self._focus_active()
+
+    def open_set(self, name: str) -> None:
+        """Show the members of a set."""
+        if self.shown is not None:
+            state = self.shown.view.state
+            known = next((one for one in state.sets if one.name == name), None)
+            expected = known.size if known is not None else None
+            read = partial(read_set, self.shown.view, self.feed, name)
+            self.app.push_screen(SetScreen(name, expected, read, self.signs), self._set_left)
+
+    def _set_left(self, other: str | None) -> None:
+        if other is not None:
+            self.open_set(other)

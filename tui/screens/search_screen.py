@@ -11,7 +11,7 @@ from tui.history import Place
 from tui.messages import SearchDone
 from tui.screens.panes_screen import PanesScreen
 from widgets.search_box import SearchBox
-from widgets.view import ChainId, LinkId, MapId, RouteId, RuleId
+from widgets.view import ChainId, LinkId, MapId, RouteId, RuleId, SetId
 
 KINDS: Mapping[str, type | tuple[type, ...]] = {
     "routes": RouteId,
@@ -63,7 +63,7 @@ class SearchScreen(PanesScreen):
             return
         place = self.finder.take(message.words, message.places, KINDS[self._search_from.pane])
         with self.app.batch_update():
-            if place is not None:
+            if place is not None and not isinstance(place, SetId):
                 self.panes.go(place)
                 self._say_selection()
             self.query_one(SearchBox).show_found(self.finder.words_found())
@@ -75,6 +75,8 @@ class SearchScreen(PanesScreen):
         elif self.panes.place() != self._search_from:
             self.steps.history.leave(self._search_from)
         self._focus_active()
+        if message.kept and isinstance(place := self.finder.current(), SetId):
+            self.open_set(place.ipset)
 
     def action_search_step(self, step: int) -> None:
         """The next or previous place that was found."""
@@ -82,6 +84,5 @@ class SearchScreen(PanesScreen):
         if place is None:
             self.tell("nothing was searched for, or nothing was found")
             return
-        self.steps.jump(place)
-        self._focus_active()
+        self.go(place)
         self.tell(f"{self.finder.words_found()}: {self.finder.words}")

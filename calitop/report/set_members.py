@@ -1,0 +1,45 @@
+"""The members of one ipset, as text and as JSON: what `calitop show --set` prints."""
+
+from __future__ import annotations
+
+from calitop.report.text import plural, printable
+from calitop.set_members import SetMembers
+
+_IS_IN = {"in": True, "excepted": False, "out": False, None: None}
+
+
+def set_json(members: SetMembers, element: str | None) -> dict[str, object]:
+    """The set under `set`, each member with whom it belongs to; what was asked under `asked`."""
+    ipset = members.ipset
+    listed = [
+        {"member": member, "belongs_to": members.who(place)} for place, member in enumerate(members.members)
+    ]
+    told: dict[str, object] = {
+        "name": ipset.name,
+        "type": ipset.type,
+        "options": dict(ipset.options),
+        "members": listed,
+    }
+    if element is None:
+        return {"set": told}
+    answer = members.ask(element)
+    found = _IS_IN[answer.answer] if answer else None
+    because = answer.words if answer else _no_element(element, ipset.type)
+    return {"set": told, "asked": {"element": element, "in": found, "because": because}}
+
+
+def set_text(members: SetMembers, element: str | None) -> str:
+    """The answer to what was asked, or else every member in a line."""
+    ipset = members.ipset
+    if element is not None:
+        answer = members.ask(element)
+        return printable(answer.words if answer else _no_element(element, ipset.type)) + "\n"
+    lines = [f"set {ipset.name}  {ipset.type}  {plural(len(members.members), 'member')}"]
+    for place, member in enumerate(members.members):
+        owner = members.who(place)
+        lines.append(f"  {member}" + (f"  {owner}" if owner else ""))
+    return "\n".join(map(printable, lines)) + "\n"
+
+
+def _no_element(element: str, kind: str) -> str:
+    return f"'{element}' is nothing that a set of type {kind} could hold"
