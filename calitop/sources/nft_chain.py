@@ -90,6 +90,10 @@ class KnownChain:
         flat = self.flat
         return [key for place, keys in self._ways if flat[place] != before[place] for key in keys]
 
+    def leads_to(self) -> set[ChainKey]:
+        """The chains behind all its rules."""
+        return {target for rule in self.chain.rules for target in _targets(self.table, rule)}
+
 
 def _fits(layout: Layout, chain: Chain) -> bool:
     """Whether a listing has the printed rules, by number, and by handle where that was printed."""

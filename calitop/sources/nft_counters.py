@@ -11,7 +11,7 @@ from __future__ import annotations
 import time
 from collections import Counter as Tally
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from contextlib import ExitStack, closing
 
@@ -106,11 +106,26 @@ class NftCounters:
         self._tables.update(TableKey(*key[:3]) for key in chains)
         present = [(key, chain) for key, chain in chains.items() if chain.present]
         misfits = {key for key, chain in present if not self._learn(key, chain)}
+        self._owed |= self._older_than_their_callers([key for key, _ in present])
         self._policies.find(key for key in self._roots & chains.keys())
         self._catch_up()
         # As many rules as were printed are not the printed ones where one came and another went.
         self._forget(self._changes.chains & chains.keys())
         return self._changes.more or self._doubt(misfits - self._changes.chains)
+
+    def _older_than_their_callers(self, learnt: Sequence[ChainKey]) -> set[ChainKey]:
+        """Chains that may have counted after they were read and before their callers were, just now.
+
+        The callers' next counts would not tell of that.
+        """
+        places = {key: place for place, key in enumerate(learnt)}
+        return {
+            target
+            for key, place in places.items()
+            if (known := self._known.get(key)) is not None
+            for target in known.leads_to()
+            if places.get(target, -1) < place
+        }
 
     def _doubt(self, misfits: AbstractSet[ChainKey]) -> bool:
         """Have chains printed again that nobody touched and that do not fit; False when that does not help.

@@ -190,6 +190,18 @@ def test_counters_that_moved_while_the_rules_were_printed_are_told() -> None:
     assert found.rules == (Counter(1, 84),)
 
 
+def test_what_counted_before_its_caller_was_printed_anew_is_told() -> None:
+    """The caller's counters are known from the moment it was printed, its callee's from before."""
+    kernel = a_kernel(INPUT=[("a", True)], a=[(None, True)])
+    reader = reader_of(kernel)
+    kernel.chains["INPUT"].append((99, None, Counter(0, 0)))
+    assert reader.read(NOTHING_SPECIAL).changed == {TABLE.chain("INPUT")}
+    kernel.hit("INPUT", [0, 0])
+    assert reader.learn({TABLE.chain("INPUT"): kernel.printed()[TABLE.chain("INPUT")]})
+    found = reader.read(NOTHING_SPECIAL).chains[TABLE.chain("a")]
+    assert found.rules == (Counter(1, 84),)
+
+
 def test_a_chain_that_was_printed_wrongly_is_printed_again_and_at_last_refused() -> None:
     kernel = a_kernel(INPUT=[(None, True)])
     printed = kernel.printed()
