@@ -23,7 +23,7 @@ class Clock:
 def status_now(shown: Shown, paused: bool, clock: Clock) -> Status:
     """What the status line says at this moment."""
     counts = shown.view.counts
-    resets = 0 if counts is None else len(counts.resets)
+    resets = 0 if counts is None else len(counts.resets) + counts.resets_left_out
     status = replace(shown.status, paused=paused, resets=resets)
     here = clock.monotonic()
     if shown.read_at is not None:

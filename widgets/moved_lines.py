@@ -182,7 +182,9 @@ def _links(node: NodeHits) -> Iterator[Line]:
 
 def _resets(node: NodeHits, width: int) -> Iterator[Line]:
     if node.resets:
-        yield title(f"STARTED OVER on {node.name}   {len(node.resets)}", width)
+        older = node.counts.resets_left_out
+        told = f"{len(node.resets)}, and {older} before" if older else f"{len(node.resets)}"
+        yield title(f"STARTED OVER on {node.name}   {told}", width)
     for reset in node.resets:
         at = "" if reset.number is None else f" {reset.number}"
         yield from wrapped(f"   {reset.key.table or '?'} {reset.key.chain}{at}  {reset.why}", width)

@@ -130,6 +130,8 @@ class Counts:
     serial: int = 0
     """Rises whenever something in `changed` did."""
     resets: tuple[Reset, ...] = ()
+    resets_left_out: int = 0
+    """Older resets since the baseline that are not kept."""
     changed: frozenset[Place] = frozenset()
     """What looks different from the previous Counts: value, rate or heat."""
     stats: Mapping[str, int] = field(default_factory=dict)

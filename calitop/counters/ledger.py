@@ -24,6 +24,9 @@ from calitop.model.node import NodeState
 from calitop.model.rules import Chain, ChainKey, Counter, TableKey
 from calitop.sources.source import Structure
 
+MOST_RESETS = 5_000
+"""Resets that are kept beside those of the newest change."""
+
 
 class Ledger:
     """What every rule has counted since the baseline; used by one thread, its Counts by any.
@@ -43,6 +46,7 @@ class Ledger:
         self._chains = _present_chains(state)
         self._rewritten: set[ChainKey] = set()
         self._resets: dict[Reset, None] = {}
+        self._left_out = 0
         self._warm: set[ChainKey] = set()
         """Chains that cannot be skipped when a reading brings nothing new: rates fall to zero."""
         self._recent: deque[set[Place]] = deque(maxlen=HOTTEST)
@@ -85,7 +89,7 @@ class Ledger:
         carrying = _Carrying(self._chains, self.counts, structure)
         counts = {key: carrying.counts(key, chain) for key, chain in chains.items()}
         carrying.note_gone(chains)
-        self._resets.update(dict.fromkeys(carrying.resets))
+        self._note(carrying.resets)
         self._rewritten |= carrying.rewritten
         self._generation, self._chains = structure.generation, chains
         self._recent.clear()
@@ -103,6 +107,7 @@ class Ledger:
     def rebase(self) -> Counts:
         """Count from the newest values on."""
         self._resets.clear()
+        self._left_out = 0
         self._network.rebase()
         chains = {
             key: replace(chain, base=chain.values, carried={}, loose=frozenset(), unknown=frozenset())
@@ -129,6 +134,7 @@ class Ledger:
             poll=poll,
             serial=self.counts.serial + bool(changed),
             resets=tuple(self._resets),
+            resets_left_out=self._left_out,
             changed=changed,
             stats=self._network.stats(),
             links=self._network.links(),
@@ -161,11 +167,18 @@ class Ledger:
                 steps[key] = advance(chains[key], values, reading.at - counts.read_at(key), poll)
         return steps, misfits
 
+    def _note(self, resets: Iterable[Reset]) -> None:
+        """Keep them; of earlier ones only the newest, so that hours of changing rules take no more memory."""
+        new = dict.fromkeys(resets)
+        for old in list(self._resets)[: max(0, len(self._resets) - MOST_RESETS)] if new else ():
+            del self._resets[old]
+            self._left_out += 1
+        self._resets.update(new)
+
     def _note_falls(self, steps: Mapping[ChainKey, Step]) -> None:
         for key, step in steps.items():
             why: Why = "rewritten" if key in self._rewritten else "zeroed"
-            for position in step.fell:
-                self._resets[_reset(key, self._chains[key], position, why)] = None
+            self._note(_reset(key, self._chains[key], position, why) for position in step.fell)
 
     def _changed(self, steps: Mapping[ChainKey, Step]) -> frozenset[Place]:
         """What looks different now: new values and rates, and heat that fades."""

@@ -9,7 +9,7 @@ import pytest
 
 from calitop.counters.compare import compare
 from calitop.counters.counts import Delta, Reset
-from calitop.counters.ledger import Ledger
+from calitop.counters.ledger import MOST_RESETS, Ledger
 from calitop.counters.sample import Sample
 from calitop.model.network import Link, LinkCounters
 from calitop.model.node import NodeState
@@ -161,6 +161,17 @@ def test_equal_texts_that_cannot_be_told_apart_have_an_unknown_delta() -> None:
     assert counts.rule(KEY, 1).delta == _delta(1)
     assert counts.resets == (Reset(KEY, None, "a", "gone"),)
     assert [place for _, place, _ in counts.moved()] == [1]
+
+
+def test_hours_of_changing_rules_keep_the_newest_resets_and_say_how_many_are_left_out() -> None:
+    ledger = Ledger(structure(1, 0.0, chain("X", ("-A X -j a", 1))))
+    for turn in range(2, MOST_RESETS):
+        ledger.restructure(structure(turn, float(turn), chain("X", (f"-A X -j a{turn}", 1))))
+    kept = ledger.counts.resets
+    assert len(kept) == MOST_RESETS + 2
+    assert len(kept) + ledger.counts.resets_left_out == 2 * (MOST_RESETS - 2)
+    assert kept[-1].text == f"-A X -j a{MOST_RESETS - 2}" and kept[-2].text == f"-A X -j a{MOST_RESETS - 1}"
+    assert ledger.rebase().resets_left_out == 0
 
 
 def test_a_rule_that_stands_elsewhere_counts_at_least_what_both_readings_allow() -> None:

@@ -195,7 +195,7 @@ def test_what_counted_before_its_caller_was_printed_anew_is_told() -> None:
     kernel = a_kernel(INPUT=[("a", True)], a=[(None, True)])
     reader = reader_of(kernel)
     kernel.chains["INPUT"].append((99, None, Counter(0, 0)))
-    assert reader.read(NOTHING_SPECIAL).changed == {TABLE.chain("INPUT")}
+    assert reader.read(NOTHING_SPECIAL).changed == frozenset({TABLE.chain("INPUT")})
     kernel.hit("INPUT", [0, 0])
     assert reader.learn({TABLE.chain("INPUT"): kernel.printed()[TABLE.chain("INPUT")]})
     found = reader.read(NOTHING_SPECIAL).chains[TABLE.chain("a")]
