@@ -121,7 +121,8 @@ def _mac(match: matches.Mac, packet: Packet, world: World) -> Truth:
         return False
     if packet.mac_source is None:
         return None
-    return (packet.mac_source == match.address) != match.negated
+    found = (packet.mac_source == match.address) != match.negated
+    return None if found and packet.iif is None else found
 
 
 # -- the packet's headers

@@ -189,6 +189,15 @@ def test_without_a_connection_only_the_state_can_be_asked() -> None:
     assert held("-m conntrack ! --ctorigsrc 10.0.0.0/8", lost) is False
 
 
+@pytest.mark.parametrize(
+    ("iif", "truth"), [("eth0", True), ("", False), (None, None)]
+)  # what this node sends has no frame yet
+def test_a_frame_is_asked_only_where_there_is_one(iif: str | None, truth: Truth) -> None:
+    framed = replace(PACKET, iif=iif, mac_source="aa:bb:cc:00:00:01")
+    assert held("-m mac --mac-source aa:bb:cc:00:00:01", framed) is truth
+    assert held("-m mac --mac-source aa:bb:cc:00:00:02", framed) is False
+
+
 def test_each_condition_is_told_apart() -> None:
     rule = spec_of_text("-A cali-INPUT -p ipencap -m set --match-set header src -j ACCEPT")
     assert [truth for _, truth in conditions(rule, PACKET, WORLD)] == [False, None]
