@@ -83,6 +83,8 @@ class ChainCounts:
     """Monotonic clock, seconds, of the chain's first reading."""
     hits: Mapping[int, int] = field(default_factory=dict)
     """Number of the poll in which a position last counted; only the newest few."""
+    _moved: list[int] | None = field(default=None, init=False, repr=False)
+    """Found on first request, and kept from poll to poll while nothing counts here."""
 
     def delta(self, position: int) -> Delta:
         """What that position has counted since the baseline."""
@@ -104,6 +106,11 @@ class ChainCounts:
 
     def moved(self) -> list[int]:
         """Positions that surely counted since the baseline."""
+        if self._moved is None:
+            self._moved = self._find_moved()
+        return self._moved
+
+    def _find_moved(self) -> list[int]:
         if self.values == self.base and not self.carried:
             return []
         pairs = zip(self.values, self.base, strict=True)
@@ -142,9 +149,6 @@ class Counts:
     """Links' newest counters."""
     link_rates: Mapping[str, LinkRate] = field(default_factory=dict)
 
-    _moved_positions: dict[ChainKey, list[int]] = field(default_factory=dict, init=False, repr=False)
-    """Found on first request: most chains are never looked at."""
-
     def rule(self, key: ChainKey, index: int) -> Count:
         """The counter of the chain's rule at that index, from 0."""
         chain = self.chains.get(key)
@@ -159,21 +163,18 @@ class Counts:
 
     def chain_moved(self, key: ChainKey) -> int:
         """How many of the chain's rules have counted since the baseline."""
-        last = len(self.chains[key].values) - 1 if key in self.chains else 0
-        return sum(position < last for position in self._moved(key))
+        chain = self.chains.get(key)
+        if chain is None:
+            return 0
+        last = len(chain.values) - 1
+        return sum(position < last for position in chain.moved())
 
     def moved(self) -> Iterator[tuple[ChainKey, int | None, Delta]]:
         """Every rule and policy (index None) that surely counted since the baseline."""
         for key, chain in self.chains.items():
             last = len(chain.values) - 1
-            for position in self._moved(key):
+            for position in chain.moved():
                 yield key, None if position == last else position, chain.delta(position)
-
-    def _moved(self, key: ChainKey) -> list[int]:
-        cache = self._moved_positions
-        if key not in cache:
-            cache[key] = self.chains[key].moved() if key in self.chains else []
-        return cache[key]
 
     def _count(self, key: ChainKey, chain: ChainCounts, position: int) -> Count:
         hit, read_at = chain.hits.get(position), self.read_at(key)
