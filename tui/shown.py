@@ -61,12 +61,20 @@ class Preparer:
         view = View(state, index, counts, self.live, hits_of(counts))
         outlines = self._outlines(view)
         routes = self._routes(view)
-        links = LinkRows(view, self.signs)
         traffic = traffic_of(view)
-        links.traffic = traffic
-        _ = links.columns
+        links = self._links(view, traffic)
         self.last = Shown(view, routes, links, traffic, outlines, status, read_at, baseline_at)
         return self.last
+
+    def _links(self, view: View, traffic: dict[str, Traffic]) -> LinkRows:
+        """Rows of the links; with the former ones' columns while only numbers changed."""
+        last = self.last
+        if self.live and last is not None and last.view.index is view.index:
+            return last.links.with_numbers(view, traffic)
+        rows = LinkRows(view, self.signs)
+        rows.traffic = traffic
+        _ = rows.columns
+        return rows
 
     def _routes(self, view: View) -> RouteRows:
         """Rows of the routes; the former ones while neither routes nor what they lead to changed."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterable, Sequence
+from copy import copy
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -39,6 +40,12 @@ class LinkRows:
         self.traffic: dict[str, Traffic] = {}
         self.decided = _decided_by_bpf(view) if view else frozenset()
         """Interfaces on which a BPF program or filter decides before any rule."""
+
+    def with_numbers(self, view: View, traffic: dict[str, Traffic]) -> LinkRows:
+        """The same links with newer numbers, where `view` is of the very same state; columns stay as wide."""
+        newer = copy(self)
+        newer.view, newer.traffic = view, traffic
+        return newer
 
     @cached_property
     def columns(self) -> list[Column]:
