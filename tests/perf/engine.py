@@ -1,0 +1,43 @@
+"""What reading, outlining and searching cost without a terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+
+from calitop.cni.index import NodeIndex
+from calitop.formats import iptables_save
+from calitop.model.node import NodeState
+from calitop.outline import Outline
+from calitop.outline.content import View
+from calitop.search import search
+from calitop.snapshot.open import open_snapshots
+from tests.perf.generate import SIZES
+from tests.perf.generate import iptables_save as save_text
+from tests.perf.table import Row, median_ms
+
+
+def engine_rows(size: str, folder: Path) -> Iterator[Row]:
+    """Reading, outlining and searching without a terminal."""
+    text = save_text(SIZES[size])
+    lines = median_ms(text.splitlines)
+    yield Row(f"{size}: split the text into lines", lines, "ms")
+    yield Row(f"{size}: parse it", median_ms(partial(iptables_save.parse, text)), "ms", "splitlines", lines)
+    yield Row(f"{size}: open the snapshot folder", median_ms(partial(open_snapshots, [str(folder)])), "ms")
+    state = open_snapshots([str(folder)])[0].moments[0]
+    index = NodeIndex(state)
+    yield from outline_rows(size, state, index)
+    search(state, index, "warm up")
+    for words in ("cali", "KUBE-SEP", "no such thing at all"):
+        yield Row(f"{size}: search {words!r}", median_ms(partial(search, state, index, words)), "ms")
+
+
+def outline_rows(size: str, state: NodeState, index: NodeIndex) -> Iterator[Row]:
+    """Making the two views, and opening and closing everything in them."""
+    views: tuple[View, ...] = ("chain", "hook")
+    for view in views:
+        yield Row(f"{size}: outline by {view}", median_ms(partial(Outline, state, view, index)), "ms")
+        outline = Outline(state, view, index)
+        expand = median_ms(partial(outline.open_below, None, True), rounds=1)
+        yield Row(f"{size}: open all by {view}, {len(outline)} lines", expand, "ms")

@@ -1,0 +1,60 @@
+"""The lines of the benchmark's table, and the medians in them."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+ROUNDS = 5
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of the table: a figure against its yardstick."""
+
+    what: str
+    value: float
+    unit: str
+    against: str = ""
+    yardstick: float | None = None
+
+    def text(self) -> str:
+        """The row as it is printed."""
+        ratio = f"{_ratio(self.value, self.yardstick):>9} of {self.against}" if self.yardstick else ""
+        digits = 1 if self.value >= 10 else 3
+        return f"{self.what:<58}{self.value:10.{digits}f} {self.unit:<3}{ratio}".rstrip()
+
+
+def _ratio(value: float, yardstick: float) -> str:
+    """As a person says it: 2.50x, or 1/1040 of what is larger."""
+    return f"{value / yardstick:.2f}x" if value >= yardstick else f"1/{yardstick / value:.3g}"
+
+
+def median_ms(work: Callable[[], object], rounds: int = ROUNDS) -> float:
+    """Median wall time of a call, ms."""
+    times = []
+    for _ in range(rounds):
+        begin = time.perf_counter()
+        work()
+        times.append((time.perf_counter() - begin) * 1000)
+    return statistics.median(times)
+
+
+def interleaved_ms(
+    works: Mapping[str, Callable[[], object]], once: frozenset[str] = frozenset(), rounds: int = ROUNDS
+) -> dict[str, float]:
+    """Median wall times of several calls, ms, that took turns: what else ran on the machine met all alike.
+
+    Args:
+        works: The calls by name.
+        once: Names of calls too slow for more than the first round.
+        rounds: How many turns the others get.
+    """
+    times: dict[str, list[float]] = {name: [] for name in works}
+    for turn in range(rounds):
+        for name, work in works.items():
+            if turn == 0 or name not in once:
+                times[name].append(median_ms(work, rounds=1))
+    return {name: statistics.median(spent) for name, spent in times.items()}
