@@ -29,7 +29,10 @@ class Row:
 
 def _ratio(value: float, yardstick: float) -> str:
     """As a person says it: 2.50x, or 1/1040 of what is larger."""
-    return f"{value / yardstick:.2f}x" if value >= yardstick else f"1/{yardstick / value:.3g}"
+    if value >= yardstick:
+        return f"{value / yardstick:.2f}x"
+    times = yardstick / value
+    return f"1/{times:.{0 if times >= 100 else 2}f}"
 
 
 def median_ms(work: Callable[[], object], rounds: int = ROUNDS) -> float:
