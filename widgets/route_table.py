@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from functools import cached_property
 
 from calitop.cni.index import NodeIndex
@@ -29,18 +29,18 @@ class RouteRows:
     @cached_property
     def columns(self) -> list[Column]:
         """The columns that these routes need, with their widest content."""
+        pod = self._widest("pod", 0)
         tables = any(route.table != "main" for route in self.routes)
-        shown = [
+        return [
             Column("dst", "dst", 0, min(15, self._widest("dst", 9)), self._widest("dst", 9)),
             Column("via", "via", 3, 8, self._widest("via", 8)),
             Column("dev", "dev", 1, 8, self._widest("dev", 8)),
             *([Column("table", "table", 11, 5, self._widest("table", 5))] if tables else []),
-            Column("pod", "pod", 10, 12, self._widest("pod", 12)),
+            *([Column("pod", "pod", 10, 12, max(12, pod))] if pod else []),
             Column("proto", "proto", 12, 6, self._widest("proto", 6)),
             Column("metric", "metric", 13, 6, 6, right=True),
             Column("owner", "own", 2, 3, 3),
         ]
-        return [column for column in shown if column.id != "pod" or self._widest("pod", 0)]
 
     def _widest(self, column: str, least: int) -> int:
         return max([least, *(len(self.text(route, column)) for route in self.routes)])
@@ -52,15 +52,20 @@ class RouteRows:
         if column == "owner":
             owner = self.index.owner_of_route(route) if self.index else None
             return owner_sign(owner, self.signs.unknown)
-        texts = {
-            "dst": route.dst,
-            "via": route_way(route),
-            "dev": route_devices(route) or self.signs.unknown,
-            "table": "" if route.table == "main" else route.table,
-            "proto": route.proto or self.signs.unknown,
-            "metric": str(route.metric),
+        return self._plain[column](route)
+
+    @cached_property
+    def _plain(self) -> Mapping[str, Callable[[Route], str]]:
+        """What each column says of a route by itself; one is asked at a time, of 10,000 routes."""
+        unknown = self.signs.unknown
+        return {
+            "dst": lambda route: route.dst,
+            "via": route_way,
+            "dev": lambda route: route_devices(route) or unknown,
+            "table": lambda route: "" if route.table == "main" else route.table,
+            "proto": lambda route: route.proto or unknown,
+            "metric": lambda route: str(route.metric),
         }
-        return texts[column]
 
     def _pod(self, route: Route) -> str:
         pod = self.index.pod_of_interface(route.dev) if self.index and route.dev else None

@@ -42,13 +42,17 @@ class DecidedInBpf:
         return f"{self.what} are decided in BPF, which no rule shows and calitop cannot see (signs: {signs})"
 
 
-def decided_in_bpf(state: NodeState) -> DecidedInBpf | None:
+def decided_in_bpf(state: NodeState, chains: Mapping[ChainKey, Chain] | None = None) -> DecidedInBpf | None:
     """Whose BPF programs decide instead of rules; None where rules decide, or nothing tells.
 
     A node with Calico's workload chains beside Cilium's pods is none: its interfaces tell which
     of them BPF programs sit on.
+
+    Args:
+        state: The node.
+        chains: Its chains by their keys, where somebody has them already.
     """
-    chains = state.chains()
+    chains = state.chains() if chains is None else chains
     return _calico(state, chains) or _cilium(state, chains)
 
 

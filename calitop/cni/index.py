@@ -80,7 +80,7 @@ class NodeIndex:
     @cached_property
     def bpf(self) -> DecidedInBpf | None:
         """What is decided in BPF here and stands in no rule."""
-        return decided_in_bpf(self.state)
+        return decided_in_bpf(self.state, self.chains)
 
     @cached_property
     def local_pods(self) -> tuple[Pod, ...]:

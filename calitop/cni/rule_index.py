@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import NamedTuple
 
-from calitop.cni.names import calico_rest, chain_role, unquoted
+from calitop.cni.names import ChainRole, calico_rest, chain_role, unquoted
 from calitop.model.rules import Chain, ChainKey, Rule, Ruleset
 
 _CHAIN_ORDER = ("fw-", "tw-", "sm-", "fh-", "th-", "fhfw-", "thfw-")
@@ -199,10 +199,9 @@ class RuleIndex:
     def chains_by_interface(self) -> dict[str, list[ChainKey]]:
         """Each interface's own chains: from workload, to workload, endpoint mark, host endpoint."""
         chains: defaultdict[str, list[ChainKey]] = defaultdict(list)
-        for key, chain in self.chains.items():
-            interface = self.interface_of_chain(key)
-            if interface is not None and chain.present:
-                chains[interface].append(key)
+        for key, role in self._interface_roles.items():
+            if role.interface and self.chains[key].present:
+                chains[role.interface].append(key)
         for keys in chains.values():
             keys.sort(key=_place_of_chain)
         return dict(chains)
@@ -210,12 +209,17 @@ class RuleIndex:
     @cached_property
     def workload_interfaces(self) -> frozenset[str]:
         """Interfaces that have from-workload or to-workload chains."""
-        roles = (chain_role(key.chain, key.table) for key in self.chains)
         return frozenset(
             role.interface
-            for role in roles
+            for role in self._interface_roles.values()
             if role.interface and role.group in ("from workload", "to workload")
         )
+
+    @cached_property
+    def _interface_roles(self) -> dict[ChainKey, ChainRole]:
+        """The roles of the chains that are an interface's own."""
+        roles = ((key, chain_role(key.chain, key.table)) for key in self.chains)
+        return {key: role for key, role in roles if role.interface}
 
     def _find_targets(self, key: ChainKey) -> dict[int, tuple[ChainKey, ...]]:
         chain = self.chains.get(key)
