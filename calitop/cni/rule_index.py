@@ -191,10 +191,6 @@ class RuleIndex:
                 (nat if chain.type == "nat" else others).update(self.reached_from(key))
         return frozenset(nat - others)
 
-    def interface_of_chain(self, key: ChainKey) -> str | None:
-        """The interface whose chain it is; None for all other chains."""
-        return chain_role(key.chain, key.table).interface
-
     @cached_property
     def chains_by_interface(self) -> dict[str, list[ChainKey]]:
         """Each interface's own chains: from workload, to workload, endpoint mark, host endpoint."""

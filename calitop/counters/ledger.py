@@ -6,6 +6,7 @@ from collections import Counter as Tally
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from itertools import islice
 
 from calitop.counters.advance import Step, advance
 from calitop.counters.carry import (
@@ -89,7 +90,8 @@ class Ledger:
         carrying = _Carrying(self._chains, self.counts, structure)
         counts = {key: carrying.counts(key, chain) for key, chain in chains.items()}
         carrying.note_gone(chains)
-        self._note(carrying.resets)
+        self._leave_out_oldest()
+        self._resets.update(dict.fromkeys(carrying.resets))
         self._rewritten |= carrying.rewritten
         self._generation, self._chains = structure.generation, chains
         self._recent.clear()
@@ -167,18 +169,17 @@ class Ledger:
                 steps[key] = advance(chains[key], values, reading.at - counts.read_at(key), poll)
         return steps, misfits
 
-    def _note(self, resets: Iterable[Reset]) -> None:
-        """Keep them; of earlier ones only the newest, so that hours of changing rules take no more memory."""
-        new = dict.fromkeys(resets)
-        for old in list(self._resets)[: max(0, len(self._resets) - MOST_RESETS)] if new else ():
+    def _leave_out_oldest(self) -> None:
+        """Of earlier changes' resets keep the newest, so that hours of changing rules take no more memory."""
+        for old in list(islice(self._resets, max(0, len(self._resets) - MOST_RESETS))):
             del self._resets[old]
             self._left_out += 1
-        self._resets.update(new)
 
     def _note_falls(self, steps: Mapping[ChainKey, Step]) -> None:
         for key, step in steps.items():
             why: Why = "rewritten" if key in self._rewritten else "zeroed"
-            self._note(_reset(key, self._chains[key], position, why) for position in step.fell)
+            for position in step.fell:
+                self._resets[_reset(key, self._chains[key], position, why)] = None
 
     def _changed(self, steps: Mapping[ChainKey, Step]) -> frozenset[Place]:
         """What looks different now: new values and rates, and heat that fades."""

@@ -22,7 +22,6 @@ Key = tuple[int, int] | int | str | NamePattern
 _TCP, _ICMP, _ICMPV6 = 6, 1, 58
 _IPV4 = re.compile(r"([0-9.]+)(?:/([0-9]{1,2}))?")
 _MOST_EXPANDED = 65536
-NO_KEYS: tuple[Key, ...] = ()
 
 
 class NotUnderstoodError(Exception):

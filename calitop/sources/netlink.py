@@ -1,4 +1,4 @@
-"""Netlink at its smallest: one question, and its answers.
+"""rtnetlink at its smallest: one question, and its answers.
 
 For what is asked again and again where a library costs many times the kernel's own work
 (docs/decisions/0004-own-netlink.md). A socket answers for the namespace of the thread that
@@ -34,12 +34,12 @@ def ask(kind: int, body: bytes) -> bytes | None:
     Raises:
         OSError: The kernel refuses, or does not answer in time.
     """
-    with _asked(socket.NETLINK_ROUTE, kind, _REQUEST, body) as asked:
+    with _asked(kind, _REQUEST, body) as asked:
         return next((body for _flags, body in _answers(asked.recv(_RECEIVE)) if body is not None), None)
 
 
-def dump(kind: int, body: bytes, protocol: int = socket.NETLINK_ROUTE) -> list[bytes]:
-    """The bodies of everything of one kind.
+def dump(kind: int, body: bytes) -> list[bytes]:
+    """The bodies of everything of one kind of rtnetlink.
 
     A dump that a change interrupted is made anew. Where changes never cease the last attempt
     is given: whoever follows the events learns of the change that spoilt it.
@@ -47,7 +47,6 @@ def dump(kind: int, body: bytes, protocol: int = socket.NETLINK_ROUTE) -> list[b
     Args:
         kind: Message type (`RTM_GETROUTE` …).
         body: What follows the header.
-        protocol: Netlink family.
 
     Raises:
         PermissionError: This user may not ask.
@@ -55,7 +54,7 @@ def dump(kind: int, body: bytes, protocol: int = socket.NETLINK_ROUTE) -> list[b
     """
     bodies: list[bytes] = []
     for _attempt in range(_ATTEMPTS):
-        bodies, whole = _dump_once(kind, body, protocol)
+        bodies, whole = _dump_once(kind, body)
         if whole:
             break
     return bodies
@@ -72,11 +71,11 @@ def attributes(data: bytes, place: int = 0) -> dict[int, bytes]:
     return found
 
 
-def _dump_once(kind: int, body: bytes, protocol: int) -> tuple[list[bytes], bool]:
+def _dump_once(kind: int, body: bytes) -> tuple[list[bytes], bool]:
     """Everything that came, and whether nothing changed meanwhile."""
     bodies: list[bytes] = []
     whole = True
-    with _asked(protocol, kind, _REQUEST | _DUMP, body) as asked:
+    with _asked(kind, _REQUEST | _DUMP, body) as asked:
         while True:
             for flags, answer in _answers(asked.recv(_RECEIVE)):
                 whole = whole and not flags & _INTERRUPTED
@@ -86,13 +85,12 @@ def _dump_once(kind: int, body: bytes, protocol: int) -> tuple[list[bytes], bool
 
 
 @contextmanager
-def _asked(protocol: int, kind: int, flags: int, body: bytes) -> Iterator[socket.socket]:
+def _asked(kind: int, flags: int, body: bytes) -> Iterator[socket.socket]:
     """A socket that the question was sent through."""
-    with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, protocol) as asked:
+    with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, socket.NETLINK_ROUTE) as asked:
         asked.settimeout(_TIMEOUT_S)
-        if protocol == socket.NETLINK_ROUTE:
-            with suppress(OSError):  # Linux before 4.20 has no strict check and needs none.
-                asked.setsockopt(_SOL_NETLINK, _STRICT_CHECK, 1)
+        with suppress(OSError):  # Linux before 4.20 has no strict check and needs none.
+            asked.setsockopt(_SOL_NETLINK, _STRICT_CHECK, 1)
         asked.sendto(HEADER.pack(HEADER.size + len(body), kind, flags, 1, 0) + body, (0, 0))
         yield asked
 

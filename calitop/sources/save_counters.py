@@ -188,13 +188,6 @@ class SaveCounters:
         """Tables of the text last taken."""
         return tuple(self._key(block) for block in self._latest)
 
-    def has_rules(self) -> bool:
-        """Whether any rule or own chain stands in the text last taken."""
-        return any(
-            block.words.rules or any(policy == _UNDECLARED for _name, policy in block.words.chains)
-            for block in self._latest
-        )
-
     def _key(self, block: Block) -> TableKey:
         return TableKey(self.family, self.backend, block.words.name)
 

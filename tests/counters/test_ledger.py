@@ -174,6 +174,14 @@ def test_hours_of_changing_rules_keep_the_newest_resets_and_say_how_many_are_lef
     assert ledger.rebase().resets_left_out == 0
 
 
+def test_two_moments_list_every_reset_however_many() -> None:
+    many = range(MOST_RESETS + 10)
+    before = state(chain("X", *((f"-A X -j a{n}", 1) for n in many)), chain("Y", ("-A Y", 9)))
+    after = state(chain("X", *((f"-A X -j b{n}", 1) for n in many)), chain("Y", ("-A Y", 1)))
+    counts = compare(before, after)
+    assert len(counts.resets) == 2 * len(many) + 1 and counts.resets_left_out == 0
+
+
 def test_a_rule_that_stands_elsewhere_counts_at_least_what_both_readings_allow() -> None:
     counts = compare(state(chain("X", ("a", 5), ("b", 1))), state(chain("X", ("b", 4), ("a", 2))))
     assert counts.rule(KEY, 0).delta == _delta(3, exact=False)
