@@ -1,6 +1,6 @@
 """`make bench`: what calitop costs, as ratios against yardsticks of the same run.
 
-    python -m tests.perf.bench [SIZE…] [--engine] [--screen] [--live]
+    python -m tests.perf.bench [SIZE…] [--engine] [--screen] [--live] [--process]
 
 Without sizes all of them, without parts all parts. Nothing here fails on time; the table is for
 reading. Every figure is the median of `table.ROUNDS` runs unless its row says otherwise.
@@ -17,6 +17,7 @@ from pathlib import Path
 from tests.perf.engine import engine_rows
 from tests.perf.generate import SIZES, write
 from tests.perf.live import live_rows
+from tests.perf.process import process_rows
 from tests.perf.screen import screen_rows
 from tests.perf.table import Row
 
@@ -24,6 +25,7 @@ PARTS: dict[str, Callable[[str, Path], Iterator[Row | str]]] = {
     "engine": engine_rows,
     "screen": screen_rows,
     "live": live_rows,
+    "process": process_rows,
 }
 
 

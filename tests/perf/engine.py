@@ -23,7 +23,9 @@ def engine_rows(size: str, folder: Path) -> Iterator[Row]:
     text = save_text(SIZES[size])
     lines = median_ms(text.splitlines)
     yield Row(f"{size}: split the text into lines", lines, "ms")
-    yield Row(f"{size}: parse it", median_ms(partial(iptables_save.parse, text)), "ms", "splitlines", lines)
+    yield Row(
+        f"{size}: parse it", median_ms(partial(iptables_save.parse, text)), "ms", {"of splitlines": lines}
+    )
     yield Row(f"{size}: open the snapshot folder", median_ms(partial(open_snapshots, [str(folder)])), "ms")
     state = open_snapshots([str(folder)])[0].moments[0]
     index = NodeIndex(state)

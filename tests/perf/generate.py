@@ -20,6 +20,7 @@ from pathlib import Path
 from calitop.cni.pods import interface_name
 
 ACCEPT = "0x10000/0x10000"
+SERVICE_PORT = 80
 
 
 @dataclass(frozen=True)
@@ -85,6 +86,16 @@ def _address(base: str, offset: int) -> str:
 def pod_names(size: Size) -> list[str]:
     """Names of the node's pods, all in the namespace `default`."""
     return [f"pod-{number}" for number in range(size.pods)]
+
+
+def pod_address(number: int) -> str:
+    """Address of a pod, by its number."""
+    return _address("10.222.0.0", number + 2)
+
+
+def service_address(number: int) -> str:
+    """Address of a service, by its number."""
+    return _address("10.96.0.0", number + 1)
 
 
 def _filter(size: Size) -> TableText:
@@ -156,14 +167,14 @@ def _nat(size: Size) -> TableText:
 
 
 def _service_chains(table: TableText, number: int) -> None:
-    address = _address("10.96.0.0", number + 1)
+    address = service_address(number)
     name, chain = f"default/service-{number}:http", f"KUBE-SVC-{_service(str(number))}"
     comment = f'-m comment --comment "{name} cluster IP"'
-    table.plain("KUBE-SERVICES", f"-d {address}/32 -p tcp {comment} -m tcp --dport 80 -j {chain}")
-    outside = f"! -s 10.222.0.0/16 -d {address}/32 -p tcp {comment} -m tcp --dport 80"
+    table.plain("KUBE-SERVICES", f"-d {address}/32 -p tcp {comment} -m tcp --dport {SERVICE_PORT} -j {chain}")
+    outside = f"! -s 10.222.0.0/16 -d {address}/32 -p tcp {comment} -m tcp --dport {SERVICE_PORT}"
     table.plain(chain, f"{outside} -j KUBE-MARK-MASQ")
     for endpoint in range(3):
-        pod = _address("10.222.0.0", (number * 3 + endpoint) % 60_000 + 2)
+        pod = pod_address((number * 3 + endpoint) % 60_000)
         end = f"KUBE-SEP-{_service(f'{number} {endpoint}')}"
         comment = f'-m comment --comment "{name} -> {pod}:8080"'
         chance = f"-m statistic --mode random --probability 0.{endpoint + 3}"
@@ -185,8 +196,7 @@ def ipset_save(size: Size) -> str:
 def routes_json(size: Size) -> str:
     """The node's routes as `ip -j route` prints them."""
     pods = [
-        {"dst": _address("10.222.0.0", n + 2), "dev": interface_name("default", pod)}
-        | {"scope": "link", "flags": []}
+        {"dst": pod_address(n), "dev": interface_name("default", pod)} | {"scope": "link", "flags": []}
         for n, pod in enumerate(pod_names(size))
     ]
     blocks = [

@@ -5,26 +5,26 @@ from __future__ import annotations
 import statistics
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 ROUNDS = 5
 
 
 @dataclass(frozen=True)
 class Row:
-    """One line of the table: a figure against its yardstick."""
+    """One line of the table: a figure against its yardsticks."""
 
     what: str
     value: float
     unit: str
-    against: str = ""
-    yardstick: float | None = None
+    against: Mapping[str, float] = field(default_factory=dict)
+    """Yardsticks of the same run by name, in the same unit."""
 
     def text(self) -> str:
         """The row as it is printed."""
-        ratio = f"{_ratio(self.value, self.yardstick):>9} of {self.against}" if self.yardstick else ""
+        ratios = " · ".join(f"{_ratio(self.value, one)} {name}" for name, one in self.against.items() if one)
         digits = 1 if self.value >= 10 else 3
-        return f"{self.what:<58}{self.value:10.{digits}f} {self.unit:<3}{ratio}".rstrip()
+        return f"{self.what:<44}{self.value:10.{digits}f} {self.unit:<3} {ratios}".rstrip()
 
 
 def _ratio(value: float, yardstick: float) -> str:

@@ -11,8 +11,11 @@ import signal
 import struct
 import termios
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
+
+from tests.perf.grid import ASKS, YES, Grid
 
 _ESCAPES = re.compile(rb"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[PX^_][^\x1b]*\x1b\\|.)")
 
@@ -29,6 +32,8 @@ class Terminal:
         self.started = 0.0
         self._pid = 0
         self._fd = -1
+        self._grid = Grid(columns, lines)
+        self._undrawn: list[bytes] = []
 
     def __enter__(self) -> Terminal:
         self.started = time.perf_counter()
@@ -66,12 +71,49 @@ class Terminal:
         The answer has ended when nothing comes for `quiet_s`.
         """
         begin = last = time.perf_counter()
-        os.write(self._fd, keys.encode())
+        self.press(keys)
         size = 0
         while (now := time.perf_counter()) - last < quiet_s and now - begin < 10:
             if data := self._read(0.01):
                 size, last = size + len(data), time.perf_counter()
         return last - begin, size
+
+    def press(self, keys: str) -> None:
+        """Press keys, and wait for nothing."""
+        os.write(self._fd, keys.encode())
+
+    def drawn(self) -> Grid:
+        """What stands on the screen."""
+        for _ in self._paints():
+            pass
+        return self._grid
+
+    def _paints(self) -> Iterator[None]:
+        """Draw what was written, and stop after each paint. Done only when somebody looks: it costs time."""
+        written, self._undrawn = b"".join(self._undrawn), []
+        return self._grid.paints(written)
+
+    def until_changed(self, line: int, keys: str, timeout_s: float = 10.0) -> float:
+        """Press keys; seconds until the last byte of the paint that changes a line.
+
+        Raises:
+            TimeoutError: None did within `timeout_s`.
+        """
+        before, begin = self.drawn().line(line), time.perf_counter()
+        self.press(keys)
+        while time.perf_counter() - begin < timeout_s:
+            self._read(0.05)
+            at = time.perf_counter()
+            # A paint that was under way before the key may end in the same bytes: all are drawn, one tells.
+            if any([self._grid.line(line) != before for _ in self._paints()]):
+                return at - begin
+        raise TimeoutError(f"{keys!r} did not change {before!r} within {timeout_s} s")
+
+    def watch(self, seconds: float) -> None:
+        """Take what the program writes for so long."""
+        end = time.perf_counter() + seconds
+        while (left := end - time.perf_counter()) > 0:
+            self._read(left)
 
     def drain(self, quiet_s: float = 0.3) -> None:
         """Read until nothing more comes for `quiet_s`."""
@@ -98,6 +140,10 @@ class Terminal:
         if not ready:
             return b""
         try:
-            return os.read(self._fd, 65536)
+            data = os.read(self._fd, 65536)
         except OSError:  # EIO: the child has ended
             return b""
+        if ASKS in data:
+            os.write(self._fd, YES)
+        self._undrawn.append(data)
+        return data
