@@ -74,7 +74,7 @@ def _counter_rows(size: str, node: Node) -> Iterator[Row | str]:
             place = f"{size} {node.backend}, {load_words(load, SIZES[size])}"
             before = dict(reader.known())
             with traffic(load, SIZES[size], node.space, node.pods[0]):
-                rows = list(_ratios(place, works, (READER, WHOLE), _ONCE))
+                rows = list(_ratios(place, works, (READER, WHOLE), paced=True))
             yield f"{place}: {_proven(node, reader, poll)}, {moved(before, reader.known())} had moved"
             yield from rows
 
@@ -114,7 +114,7 @@ def _route_rows(size: str, node: Node) -> Iterator[Row | str]:
             PYROUTE2: lambda: list(peer.get_routes(family=socket.AF_INET)),
         }
         yield f"{size} routes: {_demand_same_routes(node)} routes, every one as ip -j route has it"
-        yield from _ratios(f"{size} routes", _inside(node, works), (FIRST, AGAIN), frozenset())
+        yield from _ratios(f"{size} routes", _inside(node, works), (FIRST, AGAIN))
 
 
 def _demand_same_routes(node: Node) -> int:
@@ -130,12 +130,12 @@ def _demand_same_routes(node: Node) -> int:
     return len(told)
 
 
-def _ratios(place: str, works: Works, ours: tuple[str, ...], once: frozenset[str]) -> Iterator[Row]:
+def _ratios(place: str, works: Works, ours: tuple[str, ...], *, paced: bool = False) -> Iterator[Row]:
     """The yardsticks, then each of ours against every one of them."""
-    took = interleaved_ms(works, once)
+    took = interleaved_ms(works, _ONCE, frozenset(ours) if paced else frozenset())
     yardsticks = [name for name in works if name not in ours]
     for name in yardsticks:
-        yield Row(f"{place}: {name}{' (once)' if name in once else ''}", took[name], "ms")
+        yield Row(f"{place}: {name}{' (once)' if name in _ONCE else ''}", took[name], "ms")
     for name in ours:
         yield Row(f"{place}: {name}", took[name], "ms", {other: took[other] for other in yardsticks})
 

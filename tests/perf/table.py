@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import statistics
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 ROUNDS = 5
+PACED, PAUSE_S = 4, 0.2
 
 
 @dataclass(frozen=True)
@@ -46,18 +47,26 @@ def median_ms(work: Callable[[], object], rounds: int = ROUNDS) -> float:
 
 
 def interleaved_ms(
-    works: Mapping[str, Callable[[], object]], once: frozenset[str] = frozenset(), rounds: int = ROUNDS
+    works: Mapping[str, Callable[[], object]],
+    once: frozenset[str] = frozenset(),
+    paced: frozenset[str] = frozenset(),
 ) -> dict[str, float]:
     """Median wall times of several calls, ms, that took turns: what else ran on the machine met all alike.
 
     Args:
         works: The calls by name.
-        once: Names of calls too slow for more than the first round.
-        rounds: How many turns the others get.
+        once: Names of calls too slow for more than the first turn.
+        paced: Names of calls that a poller makes: several a turn, each after a pause.
     """
     times: dict[str, list[float]] = {name: [] for name in works}
-    for turn in range(rounds):
+    for turn in range(ROUNDS):
         for name, work in works.items():
             if turn == 0 or name not in once:
-                times[name].append(median_ms(work, rounds=1))
+                times[name] += _paced_ms(work) if name in paced else [median_ms(work, rounds=1)]
     return {name: statistics.median(spent) for name, spent in times.items()}
+
+
+def _paced_ms(work: Callable[[], object]) -> Iterator[float]:
+    for _ in range(PACED):
+        time.sleep(PAUSE_S)
+        yield median_ms(work, rounds=1)
