@@ -382,7 +382,8 @@ def _element_facts(view: View, place: MapId, at: int) -> Iterator[Fact]:
     if options := maps.options(place.key).get(key):
         yield Fact(options, "note")
     if counter := maps.counters(place.key).get(key):
-        when = f", as read at {view.state.captured_at}" if view.state.captured_at else ""
+        moment = maps.maps[place.key].counted_at or view.state.captured_at
+        when = f", as read at {moment}" if moment else ""
         yield Fact(f"{counter.packets:,} packets, {counter.bytes:,} bytes{when}")
     lead, target = maps.lead(place.key, at), maps.target(place.key, at)
     if target is not None:

@@ -191,6 +191,8 @@ class VerdictMap:
     """Options of elements by key, without running counters (`timeout 1h comment "x"`)."""
     counters: tuple[tuple[str, Counter], ...] = ()
     """What elements have counted, by key; only sets declared with `counter` count."""
+    counted_at: str | None = None
+    """UTC, RFC 3339, of a live node's counters: younger than these may be all else that is told of it."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

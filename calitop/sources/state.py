@@ -17,7 +17,7 @@ from calitop.counters.sample import ChainReading
 from calitop.formats.fragment import Fragment
 from calitop.model.network import Link, LinkCounters, Neighbour
 from calitop.model.node import NodeState, Pod, Problem, SourceFile
-from calitop.model.rules import Chain, ChainKey, TableKey
+from calitop.model.rules import Chain, ChainKey, Table, TableKey
 from calitop.snapshot.hints import hint_of_command
 from calitop.snapshot.merge import Piece, merge
 from calitop.snapshot.recognise import Reading, count_lines, recognise
@@ -103,7 +103,7 @@ class LatestAnswers:
         if answer is None or not (answer.ok or answer.text.strip()):
             return None
         if wanted not in self._readings:
-            self._readings[wanted] = _read(answer)
+            self._readings[wanted] = _dated(_read(answer), answer.started_at)
         return self._readings[wanted]
 
     # -- counters -----------------------------------------------------------------------
@@ -277,6 +277,20 @@ def _read(answer: Captured) -> Reading:
         return Reading(answer.kind, fragment, len(facts))
     text = "" if answer.text.strip() == "[]" else answer.text
     return recognise(text, replace(hint_of_command(answer.command), succeeded=answer.ok))
+
+
+def _dated(reading: Reading, at: str) -> Reading:
+    """With the moment of the elements' counters, which nothing but the whole listing reads again."""
+
+    def table(one: Table) -> Table:
+        maps = tuple(replace(each, counted_at=at) if each.counters else each for each in one.maps)
+        return replace(one, maps=maps) if one.maps else one
+
+    rulesets = reading.fragment.rulesets
+    if not rulesets or not any(one.maps for each in rulesets for one in each.tables):
+        return reading
+    dated = tuple(replace(each, tables=tuple(map(table, each.tables))) for each in rulesets)
+    return replace(reading, fragment=replace(reading.fragment, rulesets=dated))
 
 
 def _printable(answer: Captured) -> Captured:

@@ -102,3 +102,12 @@ def wire(left: Namespace, left_link: str, right: Namespace, right_link: str) -> 
     for space, link in ((left, left_link), (right, right_link)):
         space.run("sysctl", "-qw", f"net.ipv6.conf.{link}.disable_ipv6=1")
         space.ip("link", "set", link, "up")
+
+
+def attach_pod(node: Namespace, pod: Namespace, gateway: str, address: str) -> None:
+    """Wire a pod behind the node's `cali0`; its gateway is an address of the node's loopback."""
+    wire(node, "cali0", pod, "eth0")
+    node.ip("addr", "add", f"{gateway}/32", "dev", "lo")
+    node.ip("route", "add", f"{address}/32", "dev", "cali0")
+    pod.ip("addr", "add", f"{address}/32", "dev", "eth0")
+    pod.ip("route", "add", f"{gateway}/32", "dev", "eth0")

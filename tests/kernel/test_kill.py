@@ -18,7 +18,7 @@ from pathlib import Path
 import pytest
 
 from calitop.snapshot.save import TEMPORARY_PREFIX
-from tests.kernel.netns import Namespace, run, wire
+from tests.kernel.netns import Namespace, attach_pod, run
 from tests.kernel.test_source_readonly import CALLS, files_written
 from tests.perf.soak import Churn
 from tests.perf.terminal import Terminal
@@ -61,11 +61,7 @@ COMMANDS = {
 def node(make_netns: Callable[[str], Namespace]) -> Namespace:
     """A node with one pod, with rules of every kind, that nobody but a probe sends packets to."""
     node, pod = make_netns("kn"), make_netns("kp")
-    wire(node, "cali0", pod, "eth0")
-    node.ip("addr", "add", f"{NODE}/32", "dev", "lo")
-    node.ip("route", "add", f"{POD}/32", "dev", "cali0")
-    pod.ip("addr", "add", f"{POD}/32", "dev", "eth0")
-    pod.ip("route", "add", f"{NODE}/32", "dev", "eth0")
+    attach_pod(node, pod, NODE, POD)
     node.load(RULES, "nft")
     node.load(RULES, "legacy")
     node.run("ipset", "create", "some", "hash:ip")

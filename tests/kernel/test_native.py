@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import closing
 
 import pytest
 
@@ -114,6 +115,20 @@ def test_elements_that_count_are_read_from_both_listings(netns: Namespace) -> No
         assert found["seen"]["127.0.0.2"] == (2, 168)
         assert found["seen"]["127.0.0.3"] == (0, 0)
         assert found["ways"]["127.0.0.2"] == (2, 168)
+
+
+def test_counters_of_elements_keep_their_moment_when_only_routes_changed(netns: Namespace) -> None:
+    """The state is of later; the elements were not read again."""
+    netns.run("nft", "-f", "-", text=COUNTING)
+    seen = MapKey(TableKey("ipv4", "native", "t"), "seen")
+    with closing(KernelSource(netns.name)) as source:
+        first = source.structure().state
+        netns.ip("route", "add", "192.0.2.0/24", "dev", "lo")
+        assert source.counters(Wanted()) is None
+        second = source.structure().state
+    assert first.routes != second.routes
+    moments = [NodeIndex(state).maps.maps[seen].counted_at for state in (first, second)]
+    assert moments[0] is not None and moments[0] == moments[1]
 
 
 def counted(read: Fragment) -> dict[str, dict[str, tuple[int, int]]]:

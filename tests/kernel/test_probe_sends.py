@@ -16,7 +16,7 @@ from calitop.probe.node import ProbedNode
 from calitop.probe.origin import find_origin
 from calitop.probe.records import ProbeCancelled, ProbeResult, Progress, Protocol, Request
 from calitop.probe.run import probe
-from tests.kernel.netns import Namespace, wire
+from tests.kernel.netns import Namespace, attach_pod
 
 pytestmark = pytest.mark.kernel
 
@@ -36,11 +36,7 @@ PORTS: dict[Protocol, int | None] = {"icmp": None, "tcp": 81, "udp": 81}
 def node(make_netns: Callable[[str], Namespace]) -> Iterator[Namespace]:
     """A node with one pod behind `cali0`; the pod's gateway is an address of the node's loopback."""
     node, pod = make_netns("pn"), make_netns("pp")
-    wire(node, "cali0", pod, "eth0")
-    node.ip("addr", "add", f"{NODE}/32", "dev", "lo")
-    node.ip("route", "add", f"{POD}/32", "dev", "cali0")
-    pod.ip("addr", "add", f"{POD}/32", "dev", "eth0")
-    pod.ip("route", "add", f"{NODE}/32", "dev", "eth0")
+    attach_pod(node, pod, NODE, POD)
     yield node
 
 
