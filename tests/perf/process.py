@@ -62,19 +62,29 @@ def _processor_rows(place: str, size: str, node: Node, terminal: Terminal) -> It
 def _key_rows(place: str, size: str, node: Node, terminal: Terminal) -> Iterator[Row]:
     """Cursor keys through the opened tree while polls go on: from the key to the last byte of its paint."""
     with traffic(ONE_FLOW, SIZES[size], node.space, node.pods[0]):
-        spent = sorted(_keys(terminal))
+        with Terminal(EMPTY) as empty:
+            empty.until("EMPTY-APP")
+            empty.watch(1)
+            yardsticks = _percentiles(_keys(empty, 0))
+        line = _go_to_chains(terminal)
+        terminal.until_changed(line, "j")
+        terminal.press("o")
+        terminal.watch(3)
+        spent = _percentiles(_keys(terminal, line))
+    for name, value in spent.items():
+        against = {"of the empty app": yardsticks[name]}
+        yield Row(f"{place}, {ONE_FLOW}: key to paint, {name} of {KEYS}", value, "ms", against)
+
+
+def _percentiles(spent: Iterator[float]) -> dict[str, float]:
+    """Median and worst but two, ms."""
     places = statistics.quantiles(spent, n=100)
-    for name, at in (("p50", 49), ("p99", 98)):
-        yield Row(f"{place}, {ONE_FLOW}: key to paint, {name} of {KEYS}", places[at] * 1000, "ms")
+    return {"p50": places[49] * 1000, "p99": places[98] * 1000}
 
 
-def _keys(terminal: Terminal) -> Iterator[float]:
-    """Seconds of each; the details tell of another rule once the key is painted."""
+def _keys(terminal: Terminal, line: int) -> Iterator[float]:
+    """Seconds of each; a line tells of another rule once the key is painted."""
     random_pause = random.Random(1)
-    line = _go_to_chains(terminal)
-    terminal.until_changed(line, "j")
-    terminal.press("o")
-    terminal.watch(3)
     for key in itertools.chain("j" * (KEYS // 2), "k" * (KEYS // 2)):
         yield terminal.until_changed(line, key)
         terminal.watch(random_pause.uniform(0.02, 0.15))
