@@ -7,7 +7,7 @@ Positions within a chain are rule indices; the policy stands behind the last rul
 from __future__ import annotations
 
 import math
-from collections.abc import Container, Iterator, Mapping
+from collections.abc import Collection, Container, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
@@ -128,6 +128,8 @@ class Counts:
     chains: Mapping[ChainKey, ChainCounts] = field(default_factory=dict)
     readings: Mapping[ChainKey, ChainReading] = field(default_factory=dict)
     """Each chain's newest reading."""
+    counting: Collection[ChainKey] = ()
+    """Chains that may have counted since the baseline; no other has."""
     settled: Mapping[TableKey, float] = field(default_factory=dict)
     """Until when each table's chains are known not to have counted beyond their newest reading."""
     at: float = 0.0
@@ -171,7 +173,8 @@ class Counts:
 
     def moved(self) -> Iterator[tuple[ChainKey, int | None, Delta]]:
         """Every rule and policy (index None) that surely counted since the baseline."""
-        for key, chain in self.chains.items():
+        for key in self.counting:
+            chain = self.chains[key]
             last = len(chain.values) - 1
             for position in chain.moved():
                 yield key, None if position == last else position, chain.delta(position)

@@ -50,6 +50,8 @@ class Ledger:
         self._left_out = 0
         self._warm: set[ChainKey] = set()
         """Chains that cannot be skipped when a reading brings nothing new: rates fall to zero."""
+        self._counting: dict[ChainKey, None] = {}
+        """See `Counts.counting`."""
         self._recent: deque[set[Place]] = deque(maxlen=HOTTEST)
         self._settled: dict[TableKey, float] = {}
         links = {link.name: link.counters for link in state.links}
@@ -74,6 +76,7 @@ class Ledger:
         self._note_falls(steps)
         self._rewritten.difference_update(fitting)
         self._warm = {key for key, step in steps.items() if step.chain.rates} | (self._warm - fitting.keys())
+        self._counting |= {key: None for key, step in steps.items() if step.touched}
         changed = self._changed(steps)
         chains = {**self.counts.chains, **{key: step.chain for key, step in steps.items()}}
         if any(step.fell for step in steps.values()):
@@ -96,6 +99,7 @@ class Ledger:
         self._generation, self._chains = structure.generation, chains
         self._recent.clear()
         kept = {key for key, chain in counts.items() if chain is self.counts.chains.get(key)}
+        self._counting = {key: None for key in counts if key in self._counting or key not in kept}
         unseen = self._warm & counts.keys()
         self._warm = unseen | {key for key, chain in counts.items() if chain.rates or key not in kept}
         old = self.counts.readings
@@ -111,6 +115,7 @@ class Ledger:
         self._resets.clear()
         self._left_out = 0
         self._network.rebase()
+        self._counting = {}
         chains = {
             key: replace(chain, base=chain.values, carried={}, loose=frozenset(), unknown=frozenset())
             for key, chain in self.counts.chains.items()
@@ -131,6 +136,7 @@ class Ledger:
         self.counts = Counts(
             chains=chains,
             readings=readings,
+            counting=tuple(self._counting),
             settled=dict(self._settled),
             at=at,
             poll=poll,

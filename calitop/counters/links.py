@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import fields
+from typing import TypeVar
 
 from calitop.counters.counts import LinkRate
 from calitop.model.network import LinkCounters
@@ -11,6 +12,31 @@ from calitop.model.network import LinkCounters
 _FIELDS = tuple(field.name for field in fields(LinkCounters))
 
 Links = Mapping[str, LinkCounters]
+Told = TypeVar("Told")
+
+
+class ByLink(Mapping[str, Told]):
+    """Something of each link, worked out when it is asked for: of a thousand links few are on screen.
+
+    Args:
+        links: The links; never changed afterwards.
+        tell: What is told of a link, from its name and its newest counters.
+    """
+
+    def __init__(self, links: Links, tell: Callable[[str, LinkCounters], Told]) -> None:
+        self._links, self._tell = links, tell
+
+    def __getitem__(self, name: str) -> Told:
+        return self._tell(name, self._links[name])
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._links
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._links)
+
+    def __len__(self) -> int:
+        return len(self._links)
 
 
 class NetworkLedger:
@@ -42,7 +68,7 @@ class NetworkLedger:
         """Count from the newest values on."""
         self._base, self._base_stats = self.now, self.stats_now
 
-    def links(self) -> dict[str, LinkCounters]:
+    def links(self) -> Links:
         """Each link's counters since the baseline."""
         return link_deltas(self._base, self.now)
 
@@ -51,20 +77,21 @@ class NetworkLedger:
         return stat_deltas(self._base_stats, self.stats_now)
 
 
-def link_deltas(base: Links, now: Links) -> dict[str, LinkCounters]:
+def link_deltas(base: Links, now: Links) -> Links:
     """Each link's counters since the baseline; None where either end is unknown.
 
     A link that is younger than the baseline, or that was made again, counts from zero.
     """
     made_since = LinkCounters(*[0] * len(_FIELDS)) if base else LinkCounters()
-    return {name: _since(base.get(name, made_since), counters) for name, counters in now.items()}
+    return ByLink(now, lambda name, counters: _since(base.get(name, made_since), counters))
 
 
-def link_rates(was: Links, now: Links, elapsed_s: float) -> dict[str, LinkRate]:
+def link_rates(was: Links, now: Links, elapsed_s: float) -> Mapping[str, LinkRate]:
     """Each link's packets and bytes per second between two readings."""
     if elapsed_s <= 0:
         return {}
-    return {name: _rate(was[name], counters, elapsed_s) for name, counters in now.items() if name in was}
+    both = now if was.keys() == now.keys() else {name: now[name] for name in now if name in was}
+    return ByLink(both, lambda name, counters: _rate(was[name], counters, elapsed_s))
 
 
 def stat_deltas(base: Mapping[str, int], now: Mapping[str, int]) -> dict[str, int]:

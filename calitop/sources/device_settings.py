@@ -8,7 +8,8 @@ Source: include/uapi/linux/if_link.h, ip.h (IPV4_DEVCONF_…), ipv6.h (DEVCONF_�
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import NamedTuple
 
 from calitop.sources.netlink import attributes, dump
 
@@ -58,23 +59,38 @@ CONF_IPV6 = {
 """The same for IPv6, with their places in IFLA_INET6_CONF (DEVCONF_…)."""
 
 
-def device_settings() -> Iterator[tuple[str, str]]:
-    """Every device's settings by the path of their file below /proc/sys, with the value it holds.
+class DeviceSettings(NamedTuple):
+    """What one message tells of a device."""
+
+    device: str
+    values: Mapping[str, str]
+    """By the path of a setting's file below /proc/sys, what it holds."""
+
+
+def device_messages() -> list[bytes]:
+    """A message for each device, without statistics: two equal ones tell the same settings.
 
     Raises:
         OSError: The kernel does not tell.
     """
     request = bytes(_LINK_HEADER) + struct.pack("=HHI", 8, _IFLA_EXT_MASK, _WITHOUT_STATISTICS)
-    for body in dump(_RTM_GETLINK, request):
-        told = attributes(body, _LINK_HEADER)
-        name = told.get(_IFLA_IFNAME, b"").rstrip(b"\0").decode("utf-8", "surrogateescape")
-        families = attributes(told.get(_IFLA_AF_SPEC, b""))
-        for family, kind, folder, places in _FAMILIES:
-            values = attributes(families.get(family, b"")).get(kind, b"")
-            numbers = struct.unpack(f"={len(values) // 4}i", values)
-            for setting, place in places.items():
-                if place < len(numbers):
-                    yield f"{folder}/{name}/{setting}", str(numbers[place])
+    return dump(_RTM_GETLINK, request)
+
+
+def device_settings(message: bytes) -> DeviceSettings:
+    """The settings in a message of `device_messages`."""
+    told = attributes(message, _LINK_HEADER)
+    name = told.get(_IFLA_IFNAME, b"").rstrip(b"\0").decode("utf-8", "surrogateescape")
+    return DeviceSettings(name, dict(_values(name, attributes(told.get(_IFLA_AF_SPEC, b"")))))
+
+
+def _values(name: str, families: Mapping[int, bytes]) -> Iterator[tuple[str, str]]:
+    for family, kind, folder, places in _FAMILIES:
+        values = attributes(families.get(family, b"")).get(kind, b"")
+        numbers = struct.unpack(f"={len(values) // 4}i", values)
+        for setting, place in places.items():
+            if place < len(numbers):
+                yield f"{folder}/{name}/{setting}", str(numbers[place])
 
 
 _FAMILIES = (

@@ -12,7 +12,8 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
 
-from calitop.formats import proc_dev, sysctl
+from calitop.formats import proc_dev, proc_netstat, proc_snmp, proc_snmp6, sysctl
+from calitop.formats.catalogue import Format
 from calitop.formats.fragment import Fragment
 from calitop.sources import capture
 from calitop.sources.answers import Asked
@@ -20,10 +21,16 @@ from calitop.sources.capture import Capture, Captured, Part
 from calitop.sources.dev_counters import DevCounters
 from calitop.sources.events import NetworkEvents
 from calitop.sources.iproute_names import read_names
-from calitop.sources.local import LocalRunner
+from calitop.sources.local import LocalRunner, proc_text
 from calitop.sources.route_dump import NotUnderstoodError, RouteDump
-from calitop.sources.settings import settings
+from calitop.sources.settings import Settings
 
+_STATISTICS: dict[Capture, Format] = {
+    capture.NETSTAT: proc_netstat,
+    capture.SNMP: proc_snmp,
+    capture.SNMP_IPV6: proc_snmp6,
+}
+"""Files that no poll has to recognise again."""
 SHARE = 100
 """Each listing is read for at most one part in so many of the time, however often it changes."""
 _RICHNESS = 8
@@ -38,6 +45,7 @@ class KernelRunner(LocalRunner):
         self._stale: set[Capture] = set()
         self._listed: dict[Capture, Captured] = {}
         self._dev = DevCounters()
+        self._settings = Settings()
         names = read_names()
         self._dumps = {
             capture.ROUTE: RouteDump("ipv4", names),
@@ -58,9 +66,12 @@ class KernelRunner(LocalRunner):
 
     def _one(self, wanted: Capture) -> Captured:
         if wanted is capture.SYSCTL:
-            return _told(wanted, sysctl.KIND, lambda: Fragment(sysctls=settings()))
+            return _told(wanted, sysctl.KIND, lambda: Fragment(sysctls=self._settings.read()))
         if wanted is capture.DEV:
             return _told(wanted, proc_dev.KIND, self._dev.read)
+        if wanted in _STATISTICS:
+            form = _STATISTICS[wanted]
+            return _told(wanted, form.KIND, lambda: form.parse(proc_text(wanted.command[1])))
         if wanted.part is not Part.LINKS:
             return super()._one(wanted)
         if self._is_due(wanted):

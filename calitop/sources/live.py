@@ -22,7 +22,7 @@ from calitop.sources.state import LatestAnswers
 
 SETTINGS_EVERY_S = 10.0
 """Settings, set headers and neighbours are read again after this time, or later when it takes long."""
-_SHARE = 200
+_SHARE = 500
 """Settings take at most one part in so many of the time."""
 
 

@@ -21,7 +21,7 @@ from calitop.sources.look import Look, look
 from calitop.sources.nft_tables import NftTable
 from calitop.sources.programs import Programs, environment
 from calitop.sources.save_counters import incompatible_tables
-from calitop.sources.settings import settings_text
+from calitop.sources.settings import Settings
 
 TIMEOUT_S = 60.0
 
@@ -56,7 +56,7 @@ class LocalRunner:
         if in_process is not None:
             return _absent_folder(wanted) or _answer_of(wanted, in_process)
         if wanted.command[0] == "cat":
-            return _answer_of(wanted, lambda: _proc_text(wanted.command[1]))
+            return _answer_of(wanted, lambda: proc_text(wanted.command[1]))
         absent = self._absent(wanted)
         if absent is not None:
             return absent
@@ -163,7 +163,7 @@ def _answer_of(wanted: Capture, read: Callable[[], str]) -> Captured:
         return asked.answer(wanted, 1, "", f"cannot read '{error.filename}': {error.strerror}")
 
 
-def _proc_text(path: str) -> str:
+def proc_text(path: str) -> str:
     """A file of /proc as this thread's namespace has it; /proc/net is the main thread's."""
     own = path.replace("/proc/net/", "/proc/thread-self/net/", 1)
     return Path(own).read_bytes().decode("utf-8", "surrogateescape")
@@ -174,7 +174,7 @@ def _listing(folder: str) -> str:
 
 
 _IN_PROCESS: dict[Capture, Callable[[], str]] = {
-    capture.SYSCTL: settings_text,
+    capture.SYSCTL: lambda: Settings().text(),
     capture.HOSTNAME: lambda: f"{os.uname().nodename}\n",
     capture.CNI: lambda: _listing(capture.CNI.command[1]),
     capture.LOG_PODS: lambda: _listing(capture.LOG_PODS.command[1]),

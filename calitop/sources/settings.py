@@ -7,27 +7,56 @@ seconds on a node with a thousand links, and wakes settings that answer slowly.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from calitop.sources.capture import DEVICE_SETTING_FILES, SETTING_FILES
-from calitop.sources.device_settings import device_settings
+from calitop.sources.device_settings import DeviceSettings, device_messages, device_settings
 
 ROOT = "/proc/sys"
 _LONGEST = 1 << 16
+_NEIGHBOURS = "net/ipv4/neigh/*/"
+"""Folder with a folder for each device, and one for `default`."""
 
 
-def settings() -> dict[str, str]:
-    """The settings of the calling thread's namespace by name; of several lines the last.
+class Settings:
+    """Reads again and again; of a device that the kernel tells in the same words nothing is taken apart."""
 
-    What this user may not read is left out.
-    """
-    return {name: value.rpartition("\n")[2].strip() for name, value in _values()}
+    def __init__(self) -> None:
+        self._devices: dict[bytes, DeviceSettings] = {}
 
+    def read(self) -> dict[str, str]:
+        """The settings of the calling thread's namespace by name; of several lines the last.
 
-def settings_text() -> str:
-    """The same as text, one `name = value` a line."""
-    return "".join([f"{name} = {line}\n" for name, value in _values() for line in value.split("\n")])
+        What this user may not read is left out.
+        """
+        found = {name: value.rpartition("\n")[2].strip() for name, value in self._in_files()}
+        for each in self._devices.values():
+            found.update(each.values)
+        return found
+
+    def text(self) -> str:
+        """The same as text, one `name = value` a line."""
+        values = [*self._in_files(), *(pair for each in self._devices.values() for pair in each.values.items())]
+        return "".join([f"{name} = {line}\n" for name, value in values for line in value.split("\n")])
+
+    def _in_files(self) -> Iterator[tuple[str, str]]:
+        """What only files tell, each setting's name with the text; the devices' own are read before."""
+        self._devices = self._read_devices()
+        devices = [each.device for each in self._devices.values()]
+        for pattern in SETTING_FILES:
+            for path in sorted(_files(pattern, devices)):
+                value = _value(f"{ROOT}/{path}")
+                if value is not None:
+                    yield name_of(path), value.rstrip("\n")
+
+    def _read_devices(self) -> dict[bytes, DeviceSettings]:
+        """What each device's message tells; nothing where the kernel does not tell."""
+        known = self._devices
+        try:
+            return {each: known.get(each) or _named(device_settings(each)) for each in device_messages()}
+        except OSError:
+            return {}
 
 
 def name_of(path: str) -> str:
@@ -42,29 +71,21 @@ def name_of(path: str) -> str:
 _NAME = str.maketrans("/.", "./")
 
 
-def _values() -> Iterator[tuple[str, str]]:
-    """Every setting's name with the text of its file."""
-    told = _of_devices()
-    for pattern in SETTING_FILES:
-        for path in sorted(_files(pattern, bool(told))):
-            value = _value(f"{ROOT}/{path}")
-            if value is not None:
-                yield name_of(path), value.rstrip("\n")
-    for path, value in told.items():
-        yield name_of(path), value
+def _named(told: DeviceSettings) -> DeviceSettings:
+    return told._replace(values={name_of(path): value for path, value in told.values.items()})
 
 
-def _of_devices() -> Mapping[str, str]:
-    """Settings of each device as the list of links tells them; none where it does not."""
-    try:
-        return dict(device_settings())
-    except OSError:
-        return {}
+def _files(pattern: str, devices: Iterable[str]) -> Iterable[str]:
+    """The files of a pattern; those of a folder for each device without a look into it.
 
-
-def _files(pattern: str, devices_are_told: bool) -> Iterable[str]:
-    if devices_are_told and pattern in DEVICE_SETTING_FILES:
+    Args:
+        pattern: Below /proc/sys.
+        devices: Those whose settings are told otherwise; none where no device's are.
+    """
+    if devices and pattern in DEVICE_SETTING_FILES:
         return [pattern.replace("*", each) for each in ("all", "default")]
+    if devices and pattern.startswith(_NEIGHBOURS):
+        return [pattern.replace("*", each) for each in ("default", *devices)]
     return (str(path)[len(ROOT) + 1 :] for path in Path(ROOT).glob(pattern))
 
 

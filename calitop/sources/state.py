@@ -266,14 +266,14 @@ def _other_facts(now: Fragment, before: Fragment | None) -> bool:
 
 
 def _lasting(fragment: Fragment) -> dict[str, str]:
-    return {name: value for name, value in (fragment.sysctls or {}).items() if name != _TRACKED}
+    return {**(fragment.sysctls or {}), _TRACKED: ""}
 
 
 def _read(answer: Captured) -> Reading:
     """What an answer tells; an empty JSON list tells as much as an empty text."""
     fragment = answer.fragment
     if fragment is not None:
-        facts = fragment.routes or fragment.sysctls or fragment.links or ()
+        facts = fragment.routes or fragment.sysctls or fragment.links or fragment.stats or ()
         return Reading(answer.kind, fragment, len(facts))
     text = "" if answer.text.strip() == "[]" else answer.text
     return recognise(text, replace(hint_of_command(answer.command), succeeded=answer.ok))

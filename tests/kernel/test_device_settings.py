@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from calitop.sources.device_settings import CONF_IPV4, CONF_IPV6, device_settings
+from calitop.sources.device_settings import CONF_IPV4, CONF_IPV6, device_messages, device_settings
 from calitop.sources.namespace import ReaderThread
 from tests.kernel.netns import Namespace
 
@@ -26,6 +26,11 @@ def veth(netns: Namespace) -> str:
     return "vb.5"
 
 
+def told_by_kernel() -> dict[str, str]:
+    """The settings of every device."""
+    return {path: value for each in device_messages() for path, value in device_settings(each).values.items()}
+
+
 def test_every_setting_stands_in_its_place(netns: Namespace, veth: str) -> None:
     """Each one alone is given another value, so that no two places can be taken for each other."""
     paths = [f"net/ipv4/conf/{veth}/{name}" for name in CONF_IPV4 if name not in READ_ONLY]
@@ -33,10 +38,10 @@ def test_every_setting_stands_in_its_place(netns: Namespace, veth: str) -> None:
     thread = ReaderThread(netns.name)
     try:
         for path in paths:
-            before = thread.call(lambda: dict(device_settings()))
+            before = thread.call(told_by_kernel)
             other = "0" if before[path] == "1" else "1"
             netns.run("sh", "-c", f"echo {other} > /proc/sys/{path}")
-            after = thread.call(lambda: dict(device_settings()))
+            after = thread.call(told_by_kernel)
             assert after[path] == other, path
             assert after == thread.call(partial(in_files, after)), path
     finally:
@@ -46,7 +51,7 @@ def test_every_setting_stands_in_its_place(netns: Namespace, veth: str) -> None:
 def test_every_device_is_told(netns: Namespace, veth: str) -> None:
     thread = ReaderThread(netns.name)
     try:
-        told = thread.call(lambda: dict(device_settings()))
+        told = thread.call(told_by_kernel)
     finally:
         thread.close()
     assert set(told) == {
