@@ -57,7 +57,8 @@ class Panes:
             self.routes.show_content(shown.routes)
         if last is None or shown.view.state is not last.view.state:
             self.links.show_content(shown.links)
-        self.links.show_traffic(shown.traffic)
+        else:
+            self.links.show_numbers(shown.links)
         if last is None or shown.outlines is not last.outlines:
             for arrangement, outline in shown.outlines.items():
                 if last is not None:

@@ -7,11 +7,10 @@ from dataclasses import dataclass
 
 from calitop.cni.index import NodeIndex
 from calitop.counters.counts import Counts
-from calitop.model.network import LinkCounters
 from calitop.model.node import NodeState
 from calitop.outline import Outline
 from widgets.chain_tree import Arrangement
-from widgets.link_table import LinkRows, Traffic, drops_of
+from widgets.link_table import LinkRows
 from widgets.route_table import RouteRows
 from widgets.signs import Signs
 from widgets.status_line import Status
@@ -28,7 +27,6 @@ class Shown:
     view: View
     routes: RouteRows
     links: LinkRows
-    traffic: dict[str, Traffic]
     outlines: Mapping[Arrangement, Outline]
     status: Status
     read_at: float | None = None
@@ -61,18 +59,15 @@ class Preparer:
         view = View(state, index, counts, self.live, hits_of(counts))
         outlines = self._outlines(view)
         routes = self._routes(view)
-        traffic = traffic_of(view)
-        links = self._links(view, traffic)
-        self.last = Shown(view, routes, links, traffic, outlines, status, read_at, baseline_at)
+        self.last = Shown(view, routes, self._links(view), outlines, status, read_at, baseline_at)
         return self.last
 
-    def _links(self, view: View, traffic: dict[str, Traffic]) -> LinkRows:
+    def _links(self, view: View) -> LinkRows:
         """Rows of the links; with the former ones' columns while only numbers changed."""
         last = self.last
         if self.live and last is not None and last.view.index is view.index:
-            return last.links.with_numbers(view, traffic)
+            return last.links.with_numbers(view)
         rows = LinkRows(view, self.signs)
-        rows.traffic = traffic
         _ = rows.columns
         return rows
 
@@ -83,7 +78,7 @@ class Preparer:
             if had is now or (had.routes == now.routes and had.pods == now.pods):
                 return self.last.routes
         rows = RouteRows(view.state.routes, view.index, self.signs)
-        _ = rows.columns
+        _ = rows.columns, rows.title
         return rows
 
     def _outlines(self, view: View) -> Mapping[Arrangement, Outline]:
@@ -111,25 +106,6 @@ def open_tops(outline: Outline) -> None:
         outline.set_open(row, True)
         if row.kind == "group" and len(outline) - before > SMALL_GROUP:
             outline.set_open(row, False)
-
-
-def traffic_of(view: View) -> dict[str, Traffic]:
-    """What each link carried: rates when live, differences between moments, else totals."""
-    return {link.name: _traffic(view, link.name, link.counters) for link in view.state.links}
-
-
-def _traffic(view: View, name: str, told: LinkCounters) -> Traffic:
-    counts = view.counts
-    if counts is None:
-        return Traffic(told.rx_packets, told.tx_packets, drops_of(told))
-    since = counts.links.get(name, LinkCounters())
-    drops, drops_since = drops_of(counts.links_now.get(name, told)), drops_of(since)
-    if not view.live:
-        return Traffic(since.rx_packets, since.tx_packets, drops, drops_since)
-    rate = counts.link_rates.get(name)
-    if rate is None:
-        return Traffic(None, None, drops, drops_since)
-    return Traffic(rate.rx_packets, rate.tx_packets, drops, drops_since)
 
 
 def problem_count(state: NodeState) -> int:

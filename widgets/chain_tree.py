@@ -44,6 +44,8 @@ class ChainTree(VirtualRows):
         self.arrangement: Arrangement = "hook"
         self.hits_only = False
         self._words: RowWords | None = None
+        self._present = 0
+        """Chains that the text holds."""
 
     # What it shows ------------------------------------------------------------
 
@@ -54,6 +56,7 @@ class ChainTree(VirtualRows):
         self.arrangement = outline.view
         self.view = view
         self._words = RowWords(view, self.signs)
+        self._present = sum(chain.present for chain in view.chains.values())
         self._filter()
         self.forget_strips()
         line = None if path is None else outline.line_of_path(path)
@@ -284,7 +287,6 @@ class ChainTree(VirtualRows):
     def pane_title(self) -> str:
         """The view in use, and what moved in it."""
         arrangement = "by hook" if self.arrangement == "hook" else "by chain"
-        chains = 0 if self.view is None else sum(1 for chain in self.view.chains.values() if chain.present)
         only = "  hits only" if self.hits_only else ""
         hidden = "" if self.view is None or self.view.index.bpf is None else f"  {self.signs.bpf} BPF decides"
-        return f"Chains {chains}  {arrangement}{only}{hidden}"
+        return f"Chains {self._present}  {arrangement}{only}{hidden}"

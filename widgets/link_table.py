@@ -37,15 +37,18 @@ class LinkRows:
         self.signs = signs
         self.links = list(view.state.links) if view else []
         self.lines = {link.name: line for line, link in enumerate(self.links)}
-        self.traffic: dict[str, Traffic] = {}
         self.decided = _decided_by_bpf(view) if view else frozenset()
         """Interfaces on which a BPF program or filter decides before any rule."""
 
-    def with_numbers(self, view: View, traffic: dict[str, Traffic]) -> LinkRows:
+    def with_numbers(self, view: View) -> LinkRows:
         """The same links with newer numbers, where `view` is of the very same state; columns stay as wide."""
         newer = copy(self)
-        newer.view, newer.traffic = view, traffic
+        newer.view = view
         return newer
+
+    def traffic(self, link: Link) -> Traffic:
+        """What the link carried: a rate when live, the difference between two moments, else totals."""
+        return Traffic() if self.view is None else _traffic(self.view, link)
 
     @cached_property
     def columns(self) -> list[Column]:
@@ -97,7 +100,7 @@ class LinkRows:
         return texts[column]
 
     def _traffic_text(self, link: Link, column: str, width: int) -> str:
-        traffic = self.traffic.get(link.name, Traffic())
+        traffic = self.traffic(link)
         if column == "drops":
             return numbers.count(traffic.drops, width, self.signs)
         rate = traffic.rx if column == "rx" else traffic.tx
@@ -119,13 +122,27 @@ class LinkRows:
         if column == "state" and link.up is False:
             return "deny"
         if column == "drops":
-            return "alarm" if (self.traffic.get(link.name, Traffic()).drops_since or 0) > 0 else "dim"
+            return "alarm" if (self.traffic(link).drops_since or 0) > 0 else "dim"
         return "dim" if column in ("kind", "mtu", "addresses") else ""
 
 
 def _decided_by_bpf(view: View) -> frozenset[str]:
     attached = {one.dev for one in view.state.bpf if one.dev is not None}
     return frozenset(attached | {link.name for link in view.state.links if link.bpf})
+
+
+def _traffic(view: View, link: Link) -> Traffic:
+    counts, told = view.counts, link.counters
+    if counts is None:
+        return Traffic(told.rx_packets, told.tx_packets, drops_of(told))
+    since = counts.links.get(link.name, LinkCounters())
+    drops, drops_since = drops_of(counts.links_now.get(link.name, told)), drops_of(since)
+    if not view.live:
+        return Traffic(since.rx_packets, since.tx_packets, drops, drops_since)
+    rate = counts.link_rates.get(link.name)
+    if rate is None:
+        return Traffic(None, None, drops, drops_since)
+    return Traffic(rate.rx_packets, rate.tx_packets, drops, drops_since)
 
 
 def drops_of(counters: LinkCounters) -> int | None:
@@ -148,9 +165,9 @@ class LinkTable(VirtualRows):
         self.forget_strips()
         self.rows_changed(keep)
 
-    def show_traffic(self, traffic: dict[str, Traffic]) -> None:
+    def show_numbers(self, content: LinkRows) -> None:
         """Take over new numbers of the same links."""
-        self.content.traffic = traffic
+        self.content = content
         self.numbers_changed()
 
     def link(self, row_id: Hashable) -> Link | None:
@@ -169,7 +186,7 @@ class LinkTable(VirtualRows):
     def row_face(self, line: int) -> Hashable:
         """The link and its numbers."""
         link = self.content.links[line]
-        return (id(link), self.content.traffic.get(link.name))
+        return (id(link), self.content.traffic(link))
 
     def line_of(self, row_id: Hashable) -> int | None:
         """Line of the link, or None."""

@@ -42,6 +42,13 @@ class RouteRows:
             Column("owner", "own", 2, 3, 3),
         ]
 
+    @cached_property
+    def title(self) -> str:
+        """How many routes the main table has, and how many stand elsewhere."""
+        inside = sum(1 for route in self.routes if route.table == "main")
+        outside = len(self.routes) - inside
+        return f"Routes {inside}" + (f"  {outside} in other tables" if outside else "")
+
     def _widest(self, column: str, least: int) -> int:
         return max([least, *(len(self.text(route, column)) for route in self.routes)])
 
@@ -139,6 +146,4 @@ class RouteTable(VirtualRows):
 
     def pane_title(self) -> str:
         """Number of routes in the main table, and of those elsewhere."""
-        inside = sum(1 for route in self.content.routes if route.table == "main")
-        outside = len(self.content.routes) - inside
-        return f"Routes {inside}" + (f"  {outside} in other tables" if outside else "")
+        return self.content.title

@@ -100,6 +100,7 @@ class RuleIndex:
         }
         self._targets: dict[ChainKey, dict[int, tuple[ChainKey, ...]]] = {}
         self._reached: dict[ChainKey, frozenset[ChainKey]] = {}
+        self._for_interface: dict[str, list[RuleRef]] = {}
         if earlier is not None:
             self._take_over(earlier)
 
@@ -166,12 +167,14 @@ class RuleIndex:
 
     def rules_for_interface(self, name: str) -> list[RuleRef]:
         """The rules with an interface test that a packet of that interface passes."""
-        return [
-            ref
-            for found in self._tests_by_chain.values()
-            for ref, tests in found
-            if any(test.matches(name) for test in tests)
-        ]
+        if name not in self._for_interface:
+            self._for_interface[name] = [
+                ref
+                for found in self._tests_by_chain.values()
+                for ref, tests in found
+                if any(test.matches(name) for test in tests)
+            ]
+        return self._for_interface[name]
 
     def _find_reached(self, base: ChainKey) -> frozenset[ChainKey]:
         reached, pending = {base}, [base]
