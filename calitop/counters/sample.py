@@ -42,6 +42,7 @@ class Sample:
     settled: Mapping[TableKey, float] = field(default_factory=dict)
     """Tables of which no other chain has counted, and until when that is known (monotonic clock, seconds)."""
     links: Mapping[str, LinkCounters] = field(default_factory=dict)
+    """Empty when they were not read this time, as `stats`."""
     stats: Mapping[str, int] = field(default_factory=dict)
 
 

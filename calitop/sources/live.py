@@ -22,6 +22,9 @@ from calitop.sources.state import LatestAnswers
 
 SETTINGS_EVERY_S = 10.0
 """Settings, set headers and neighbours are read again after this time, or later when it takes long."""
+COUNTERS_EVERY_S = 0.9
+"""Counters of links and of the kernel are read at most once in this time: a thousand links cost more than
+all rules that count. Whoever wants a full reading gets them too."""
 _SHARE = 500
 """Settings take at most one part in so many of the time."""
 
@@ -54,7 +57,7 @@ class LiveReading:
         self._generation = 0
         self._last: Structure | None = None
         self._rules_at = self._printed_at = 0.0
-        self._settings_due = 0.0
+        self._settings_due = self._counters_due = 0.0
         self._changed: set[Part] = set()
         """What differs since the last structure."""
         self._unused: set[Capture] = set()
@@ -70,6 +73,7 @@ class LiveReading:
             self._rules_at = self._printed_at
         self._changed.clear()
         self._unused.clear()
+        self._counters_due = 0.0  # Whatever was read for this is older than the counters that follow.
         name = self._name or self._answers.node_name() or self._fallback
         state = self._answers.state(name, utc_now(), self._pods)
         self._last = Structure(self._generation, state, self._rules_at)
@@ -96,7 +100,7 @@ class LiveReading:
         if not self._generation:
             return None
         self._rules.read(wanted)
-        due = self._due()
+        due = self._due(wanted.full)
         self._read(due)
         if self._changed:
             self._unused.update(due)
@@ -109,13 +113,16 @@ class LiveReading:
             {**read.took_s, **self._answers.took_s()},
             full=read.full,
             settled=read.settled,
-            links=self._answers.links(),
-            stats=self._answers.stats(),
+            links=self._answers.links() if capture.DEV in due else {},
+            stats=self._answers.stats() if capture.DEV in due else {},
         )
 
-    def _due(self) -> list[Capture]:
-        due = [*self._rules.due(), *capture.COUNTERS, *capture.LINKS]
-        if time.monotonic() >= self._settings_due:
+    def _due(self, full: bool = True) -> list[Capture]:
+        due, now = [*self._rules.due(), *capture.LINKS], time.monotonic()
+        if full or now >= self._counters_due:
+            due += capture.COUNTERS
+            self._counters_due = now + COUNTERS_EVERY_S
+        if now >= self._settings_due:
             due += capture.SETTINGS
         if not self._generation:
             due += [*capture.NAMES, capture.LOG_PODS]
