@@ -6,6 +6,8 @@ from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import replace
 from typing import Literal
 
+from textual.cache import LRUCache
+
 from calitop.model.rules import ChainKey, TableKey
 from calitop.outline import Outline, Row
 from widgets.chain_words import RowWords, fit_label, row_place
@@ -13,7 +15,7 @@ from widgets.columns import Column, Placed, fit
 from widgets.pieces import Piece
 from widgets.signs import UNICODE, Signs
 from widgets.text import width_of
-from widgets.view import UNKNOWN, ChainId, MapId, RuleId, View
+from widgets.view import UNKNOWN, ChainId, Figures, MapId, RuleId, View
 from widgets.virtual_rows import VirtualRows
 
 Arrangement = Literal["hook", "chain"]
@@ -21,6 +23,9 @@ Path = tuple[Hashable, ...]
 
 WHOLE_NAME = 36
 """Cells of a label that shows a workload's chain with its number, some levels deep."""
+
+CACHED_ROWS = 512
+"""More than any screen has lines: every poll asks for each of them."""
 
 NARROW = 64
 """Cells below which levels are indented by one cell only."""
@@ -44,6 +49,8 @@ class ChainTree(VirtualRows):
         self.arrangement: Arrangement = "hook"
         self.hits_only = False
         self._words: RowWords | None = None
+        self._rows: LRUCache[int, Row] = LRUCache(CACHED_ROWS)
+        """Rows by their lines, since lines last came or went."""
         self._present = 0
         """Chains that the text holds."""
 
@@ -117,7 +124,15 @@ class ChainTree(VirtualRows):
     def row(self, line: int) -> Row:
         """The row at that line."""
         assert self.outline is not None
-        return self.outline.row(line)
+        row = self._rows.get(line)
+        if row is None:
+            row = self._rows[line] = self.outline.row(line)
+        return row
+
+    def rows_changed(self, keep: Hashable | None = None) -> None:
+        """See `VirtualRows.rows_changed`."""
+        self._rows.clear()
+        super().rows_changed(keep)
 
     def current_row(self) -> Row | None:
         """The row with the cursor."""
@@ -269,20 +284,25 @@ class ChainTree(VirtualRows):
         if words is None:
             return []
         row = self.row(line)
-        if row_place(row) is None:
+        figures = words.figures(row)
+        if figures is None:
             return fit_label(words.label(row, self.indent), width, self.signs.cut)
-        return [piece for placed in fit(self.columns(), width) for piece in self._cell(words, row, placed)]
+        return [
+            piece
+            for placed in fit(self.columns(), width)
+            for piece in self._cell(words, row, figures, placed)
+        ]
 
-    def _cell(self, words: RowWords, row: Row, placed: Placed) -> Iterable[Piece]:
+    def _cell(self, words: RowWords, row: Row, figures: Figures, placed: Placed) -> Iterable[Piece]:
         column = placed.column.id
         if column == "label":
             yield from fit_label(words.label(row, self.indent), placed.width, self.signs.cut)
             return
         yield Piece(" ")
-        text = words.number(row, column, placed.width)
+        text = words.number(row, figures, column, placed.width)
         blanks = " " * (placed.width - width_of(text))
         yield Piece(blanks)
-        yield Piece(text, words.number_look(row, column))
+        yield Piece(text, words.number_look(row, figures, column))
 
     def pane_title(self) -> str:
         """The view in use, and what moved in it."""

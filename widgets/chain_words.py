@@ -127,12 +127,13 @@ class RowWords:
         if words and row.kind != "hook":
             yield Piece(f"  {plain(words)}", "dim")
 
-    def number(self, row: Row, column: str, width: int) -> str:
-        """Text of one of the number columns."""
+    def figures(self, row: Row) -> Figures | None:
+        """The row's numbers; None for a row that counts nothing itself."""
         place = row_place(row)
-        if place is None:
-            return ""
-        figures = self.view.figures(place)
+        return None if place is None else self.view.figures(place)
+
+    def number(self, row: Row, figures: Figures, column: str, width: int) -> str:
+        """Text of one of the number columns."""
         if column == "since":
             return self._since(row, figures, width)
         if column == "rate":
@@ -143,31 +144,31 @@ class RowWords:
     def _since(self, row: Row, figures: Figures, width: int) -> str:
         sign = ""
         if (figures.since_packets or 0) > 0:
-            sign = self.signs.alarm if self.is_alarm(row) else self.signs.hot if figures.heat >= 3 else ""
+            sign = (
+                self.signs.alarm
+                if self._is_alarm(row, figures)
+                else self.signs.hot
+                if figures.heat >= 3
+                else ""
+            )
         text = numbers.since(figures.since_packets, figures.exact, width - width_of(sign), self.signs)
         return sign + text
 
-    def is_alarm(self, row: Row) -> bool:
+    def _is_alarm(self, row: Row, figures: Figures) -> bool:
         """Whether the row throws packets away and did so since the baseline."""
-        place = row_place(row)
-        if place is None or (self.view.figures(place).since_packets or 0) <= 0:
+        if (figures.since_packets or 0) <= 0:
             return False
         if row.rule is not None:
             return is_loud(row.rule)
-        chain = self.view.chains.get(place.key)
-        return chain is not None and chain.policy == "DROP"
+        return row.chain is not None and row.chain.policy == "DROP"
 
-    def number_look(self, row: Row, column: str) -> str:
+    def number_look(self, row: Row, figures: Figures, column: str) -> str:
         """Look of a number: loud, hot, warm, or dim when nothing moved."""
-        place = row_place(row)
-        if place is None or column in ("packets", "bytes"):
-            return "dim"
-        figures = self.view.figures(place)
-        if not figures.since_packets:
+        if column in ("packets", "bytes") or not figures.since_packets:
             return "dim"
         if column == "rate" and not figures.per_s:
             return "dim"
-        if column == "since" and self.is_alarm(row):
+        if column == "since" and self._is_alarm(row, figures):
             return "alarm"
         return {3: "hot", 2: "warm"}.get(figures.heat, "")
 

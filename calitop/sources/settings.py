@@ -37,7 +37,10 @@ class Settings:
 
     def text(self) -> str:
         """The same as text, one `name = value` a line."""
-        values = [*self._in_files(), *(pair for each in self._devices.values() for pair in each.values.items())]
+        values = [
+            *self._in_files(),
+            *(pair for each in self._devices.values() for pair in each.values.items()),
+        ]
         return "".join([f"{name} = {line}\n" for name, value in values for line in value.split("\n")])
 
     def _in_files(self) -> Iterator[tuple[str, str]]:

@@ -37,7 +37,7 @@ def tree_lines(view: View, width: int = 60) -> list[str]:
     words = RowWords(view, UNICODE)
     return [
         "".join(piece.text for piece in fit_label(words.label(row), width, "…"))
-        + words.number(row, "since", 7)
+        + (words.number(row, figures, "since", 7) if (figures := words.figures(row)) else "")
         for row in outline.rows()
     ]
 
