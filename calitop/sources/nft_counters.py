@@ -30,7 +30,7 @@ _TOUCHED_SHARE = 20
 are printed, parsed and listed. Were all printed too early, more would change meanwhile than before."""
 CHECK_EVERY_S = 60.0
 """Everything is read again after this time, in case a chain counted that nothing led to."""
-_SHARE = 100
+_SHARE = 400
 """Such a check takes at most one part in so many of the time."""
 _DOUBTS = 3
 """So often in a row a chain may be printed otherwise than it is."""
