@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from rich.segment import Segment
@@ -17,6 +18,8 @@ from widgets.text import plain, shorten_end, width_of
 
 STALE_POLLS = 3
 """Data older than this many intervals is called old."""
+_QUICK_S = 0.01
+"""Below this it does not matter what a poll took."""
 
 
 @dataclass(frozen=True)
@@ -87,11 +90,19 @@ def _interval(status: Status) -> str:
 def _freshness(status: Status) -> list[Part]:
     if not status.live or status.age_s is None:
         return []
-    took = "" if status.took_s is None else f" in {duration(status.took_s)}"
+    took = "" if status.took_s is None else f" in {_about(status.took_s)}"
     is_old = status.age_s > STALE_POLLS * (status.interval_s or 1.0)
     return [
         Part(f"read {numbers.age(status.age_s)} ago{took}", 1 if is_old else 5, "alert" if is_old else "")
     ]
+
+
+def _about(seconds: float) -> str:
+    """What a poll took to one digit: a figure that changes with each one would paint the line anew for it."""
+    if seconds < _QUICK_S:
+        return f"under {duration(_QUICK_S)}"
+    digit = 10 ** math.floor(math.log10(seconds))
+    return duration(round(seconds / digit) * digit)
 
 
 def _wrongs(status: Status, signs: Signs) -> list[Part]:

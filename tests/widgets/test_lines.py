@@ -130,7 +130,7 @@ def test_the_status_line_leaves_out_the_least_important() -> None:
         "work2",
         "nft",
         "● live 1 s",
-        "read 0 s ago in 0.7 ms",
+        "read 0 s ago in under 10 ms",
         "baseline 14:02:11 (8 s)",
         "2 problems",
     ]
