@@ -19,7 +19,6 @@ from tui.live import LiveFeed
 from tui.messages import PollCompleted, SnapshotsReread, Told
 from tui.panes import MAIN, Panes
 from tui.reasons import why_empty
-from tui.screens.set_screen import SetScreen
 from tui.sets import read_set
 from tui.shown import Shown
 from tui.steps import Steps
@@ -284,6 +283,8 @@ class PanesScreen(Screen[None]):
     def open_set(self, name: str) -> None:
         """Show the members of a set."""
         if self.shown is not None:
+            from tui.screens.set_screen import SetScreen
+
             state = self.shown.view.state
             known = next((one for one in state.sets if one.name == name), None)
             expected = known.size if known is not None else None
