@@ -284,9 +284,7 @@ def _missing(chains: dict[str, Chain], *, whole: bool) -> dict[str, Chain]:
     """A chain for each name that a rule jumps to and that stands nowhere in its table."""
     told = dict.fromkeys(lead for chain in chains.values() for lead in chain.leads)
     wanted = [(target, verb) for targets, verb in told for target in targets if target not in chains]
-    named = {
-        target for target, verb in wanted if verb == "goto" or is_chain_name(target, whole_table=whole)
-    }
+    named = {target for target, verb in wanted if verb == "goto" or is_chain_name(target, whole_table=whole)}
     return {
         name: Chain(name, present=False, complete=False)
         for name in dict.fromkeys(target for target, _ in wanted)

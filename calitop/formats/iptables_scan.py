@@ -111,7 +111,7 @@ class _Scanner:
         return self._found
 
     def _leave_unread(self, stretch: re.Match[str], number: int) -> int:
-        """Leave the rules of a chain that begins here unread; how many lines that were, 0 where it cannot be."""
+        """Leave the rules of a chain unread; how many lines that were, 0 where one needs a closer look."""
         block = self._block
         if block is None or block.table is None:
             return 0

@@ -94,6 +94,4 @@ class UnreadRules(UnmadeRules):
                 counted, _, size = counters[1:].partition(":")
                 packets, octets = int(counted), int(size)
             at = self._line + place
-            yield Rule(
-                line, place + 1, packets, octets, targets[0], verb, targets, None, "iptables", at
-            )
+            yield Rule(line, place + 1, packets, octets, targets[0], verb, targets, None, "iptables", at)

@@ -210,9 +210,7 @@ class Chain:
         """Where each rule can lead to, without making rules that nobody has looked at."""
         if isinstance(self.rules, UnmadeRules):
             return self.rules.leads
-        return [
-            (rule.targets or ((rule.target,) if rule.target else ()), rule.verb) for rule in self.rules
-        ]
+        return [(rule.targets or ((rule.target,) if rule.target else ()), rule.verb) for rule in self.rules]
 
     def may_hold(self, *words: str) -> bool:
         """Whether a rule's text may hold one of the words; False is sure."""

@@ -130,6 +130,12 @@ class PanesScreen(Screen[None]):
             self.panes.apply(shown, last)
             self._say_status()
             self._say_selection()
+        if last is None or shown.view.index is not last.view.index:
+            self.call_after_refresh(self._finish, shown)
+
+    def _finish(self, shown: Shown) -> None:
+        """Paint first, then make ready what keys may ask for."""
+        self.run_worker(shown.finish, thread=True, exclusive=True, group="finish")
 
     @on(SnapshotsReread)
     def _reread(self, message: SnapshotsReread) -> None:
