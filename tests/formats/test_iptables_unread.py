@@ -11,8 +11,37 @@ from calitop.formats.iptables_unread import STRETCH, Looker
 from calitop.model.rules import Chain, UnmadeRules
 
 WORDS = st.sampled_from(
-    ("-j", "-g", "ACCEPT", "X", '"-j Y"', '"a -j B"', '"', '"-o"', "-m", "comment", "--comment", "!", "-s")
-    + ("--syn", "-jX", '"a" "b"', "", "--jump", "\\", "1.2.3.4/32", "--log-prefix", '"x "', "-c", "1", "\t")
+    [
+        *(
+            "-j",
+            "-g",
+            "-jX",
+            "--jump",
+            "ACCEPT",
+            "X",
+            "-m",
+            "comment",
+            "--comment",
+            "--log-prefix",
+            "!",
+            "-s",
+        ),
+        *(
+            '"-j Y"',
+            '"a -j B"',
+            '"',
+            '"-o"',
+            '"a" "b"',
+            '"x "',
+            "--syn",
+            "",
+            "\\",
+            "1.2.3.4/32",
+            "-c",
+            "1",
+            "\t",
+        ),
+    ]
 )
 LINES = st.lists(WORDS, max_size=9).map(lambda words: " ".join(["[1:2] -A X", *words]))
 
