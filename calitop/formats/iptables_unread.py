@@ -19,7 +19,8 @@ _CHAIN = r'-A ([^\s"-][^\s"]*)'
 _LINE = r"(?: [-!][^\n]*)?\n"
 STRETCH = re.compile(rf"{_COUNTERS}{_CHAIN}{_LINE}(?:{_COUNTERS}-A \1{_LINE})*")
 """Lines that follow each other and add to the same chain; the chain is its group."""
-_QUOTED = re.compile(r'"[^"\n]*"')
+_QUOTED = re.compile(r'"(?:[^"\n]* )?(?!-)[^"\s]*"')
+"""A quoted text whose last word looks like no option."""
 _JUMP = re.compile(r"^[^\n]* [^ \n-][^ \n]* -([jg]) ([^ \n\"]+)[^\n]*\n", re.MULTILINE)
 """A line with its jump; no option stands before it that could take it for its value."""
 _TRAPS = (*TRAPS, "\r", " \n")
@@ -51,7 +52,7 @@ class Looker:
         bare, quoted = _QUOTED.subn('"', text)
         jumps = _JUMP.findall(bare)
         lines = bare.count("\n")
-        if not len(jumps) == lines == bare.count(" -j") + bare.count(" -g") or bare.count('"') > quoted:
+        if not len(jumps) == lines == text.count(" -j") + text.count(" -g") or bare.count('"') > quoted:
             return None
         known = self._leads
         leads = tuple([known.get(jump) or self._new(jump) for jump in jumps])
