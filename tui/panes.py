@@ -60,8 +60,8 @@ class Panes:
         else:
             self.links.show_numbers(shown.links)
         if last is None or shown.outlines is not last.outlines:
-            for arrangement, outline in shown.outlines.items():
-                if last is not None:
+            if last is not None:
+                for arrangement, outline in shown.outlines.all().items():
                     outline.restore(last.outlines[arrangement].opened())
             self.chains.show_outline(shown.view, shown.outlines[self.chains.arrangement])
         else:

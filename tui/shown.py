@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
+from threading import Lock
 
 from calitop.cni.index import NodeIndex
 from calitop.counters.counts import Counts
@@ -20,19 +20,48 @@ SMALL_GROUP = 200
 """Chains of a group that is open from the start."""
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Shown:
-    """Everything the explorer shows of one node at one moment; whole, so that a newer one replaces it."""
+    """Everything the explorer shows of one node at one moment; whole, so that a newer one replaces it.
+
+    `repr=False`: Textual names a worker by the repr of what it runs, and that of 50,000 rules is long.
+    """
 
     view: View
     routes: RouteRows
     links: LinkRows
-    outlines: Mapping[Arrangement, Outline]
+    outlines: Outlines
     status: Status
     read_at: float | None = None
     """Monotonic clock, seconds, of the poll; None offline."""
     baseline_at: float | None = None
     """Monotonic clock, seconds; None offline."""
+
+    def finish(self) -> None:
+        """Make ready what the first picture could do without; slow, for a thread."""
+        self.view.index.prepare()
+        self.outlines.all()
+
+
+class Outlines:
+    """The trees of the rules; each is made when it is first asked for."""
+
+    def __init__(self, view: View) -> None:
+        self._view = view
+        self._made: dict[Arrangement, Outline] = {}
+        self._making = Lock()
+
+    def __getitem__(self, arrangement: Arrangement) -> Outline:
+        with self._making:
+            if arrangement not in self._made:
+                outline = Outline(self._view.state, arrangement, self._view.index)
+                open_tops(outline)
+                self._made[arrangement] = outline
+            return self._made[arrangement]
+
+    def all(self) -> dict[Arrangement, Outline]:
+        """The trees of both arrangements."""
+        return {"hook": self["hook"], "chain": self["chain"]}
 
 
 @dataclass
@@ -55,7 +84,7 @@ class Preparer:
         """The node made ready; called in a thread. `index` where somebody has made it already."""
         last = self.last
         if index is None:
-            index = NodeIndex(state, None if last is None else last.view.index).prepare()
+            index = NodeIndex(state, None if last is None else last.view.index).prepare_first_screen()
         view = View(state, index, counts, self.live, hits_of(counts))
         outlines = self._outlines(view)
         routes = self._routes(view)
@@ -81,16 +110,13 @@ class Preparer:
         _ = rows.columns, rows.title
         return rows
 
-    def _outlines(self, view: View) -> Mapping[Arrangement, Outline]:
+    def _outlines(self, view: View) -> Outlines:
         """Trees of the rules; the former ones, with what is open in them, while the rules are the same."""
         if self.last is not None and self.last.view.index.rules is view.index.rules:
             return self.last.outlines
-        outlines: dict[Arrangement, Outline] = {
-            "hook": Outline(view.state, "hook", view.index),
-            "chain": Outline(view.state, "chain", view.index),
-        }
-        for outline in outlines.values():
-            open_tops(outline)
+        outlines = Outlines(view)
+        # The first screen shows the hooks; later ones take over what is open in both.
+        _ = outlines["hook"] if self.last is None else outlines.all()
         return outlines
 
 

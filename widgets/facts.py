@@ -8,10 +8,8 @@ from typing import NamedTuple
 from calitop.cni.pods import pod_name
 from calitop.cni.rule_index import RuleRef
 from calitop.formats.spec import spec
-from calitop.model.matches import InSet
 from calitop.model.network import Link, Route
 from calitop.model.rules import Chain, ChainKey, MapKey, Rule
-from calitop.model.targets import ChangeSet
 from widgets import numbers
 from widgets.signs import Signs
 from widgets.view import ChainId, Figures, LinkId, MapId, RouteId, RuleId, SetId, Subject, View, route_id
@@ -246,6 +244,10 @@ def sets_named(rule: Rule) -> list[str]:
     if "-set " not in rule.text:
         return []
     known = spec(rule)
+    # Imported late: nothing on the first screen needs the records of matches.
+    from calitop.model.matches import InSet
+    from calitop.model.targets import ChangeSet
+
     asked = [match.name for match in known.find(InSet)]
     changed = [target.action.name for target in known.targets if isinstance(target.action, ChangeSet)]
     return list(dict.fromkeys([*asked, *changed]))

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterable, Sequence
+from typing import TYPE_CHECKING
 
-from calitop.set_members import SetMembers
 from widgets.columns import Column, fit
 from widgets.pieces import Piece
 from widgets.signs import UNICODE, Signs
 from widgets.text import cell, plain
 from widgets.virtual_rows import VirtualRows
+
+if TYPE_CHECKING:
+    from calitop.set_members import SetMembers
 
 
 class MemberRows(VirtualRows):

@@ -47,21 +47,29 @@ class NodeIndex:
             if shared and _same(shared.rulesets, state.rulesets)
             else RuleIndex(state.rulesets, shared if shared and shared.chains else None)
         )
+        self._roles: dict[ChainKey, ChainRole] = {}
         if earlier is not None and earlier.state.pods == state.pods:
             self._roles = self._roles_after(earlier)
         is_same = earlier is not None and earlier.rules is self.rules
         self.maps: MapIndex = earlier.maps if earlier and is_same else MapIndex(self.rules)
 
     def prepare(self) -> NodeIndex:
-        """Build now what a screen asks for at once, so that no key waits for it."""
+        """Build now what a key may ask for, so that none waits for it."""
+        self.prepare_first_screen()
+        self.rules.rules_for_interface("")
+        for key in self.chains:
+            self.role_of_chain(key)
+        return self
+
+    def prepare_first_screen(self) -> NodeIndex:
+        """Build now what the first screen asks for at once."""
         _ = (
-            self._roles,
             self.rules.chains_by_interface,
+            self.rules.callers_by_chain,
             self._pods_by_address,
             self._routes_by_interface,
             self.bpf,
         )
-        self.rules.rules_for_interface("")
         return self
 
     @property
@@ -93,7 +101,9 @@ class NodeIndex:
     def role_of_chain(self, key: ChainKey) -> ChainRole:
         """What the chain is for, with the pod's name where its interface is known."""
         role = self._roles.get(key)
-        return role if role is not None else self._role(key, None)
+        if role is None:
+            role = self._roles[key] = self._role(key, self.chains.get(key))
+        return role
 
     def owner_of_chain(self, key: ChainKey) -> str | None:
         """Who made the chain; `kernel` for the built-in chains of iptables."""
@@ -199,21 +209,17 @@ class NodeIndex:
             TableKey(*key[:3]) for key, chain in self.chains.items() if chain.complete is not True
         )
 
-    @cached_property
-    def _roles(self) -> dict[ChainKey, ChainRole]:
-        return {key: self._role(key, chain) for key, chain in self.chains.items()}
-
     def _roles_after(self, earlier: NodeIndex) -> dict[ChainKey, ChainRole]:
         """The roles, those of an earlier index where nothing they depend on has changed."""
         if earlier.rules is self.rules:
             return earlier._roles
-        cut = self._cut_tables == earlier._cut_tables
+        if self._cut_tables != earlier._cut_tables:
+            return {}
         was, old, now = earlier._roles, earlier.rules, self.rules
         return {
             key: was[key]
-            if cut and old.chains.get(key) is chain and old.is_called(key) == now.is_called(key)
-            else self._role(key, chain)
             for key, chain in self.chains.items()
+            if key in was and old.chains.get(key) is chain and old.is_called(key) == now.is_called(key)
         }
 
     @cached_property

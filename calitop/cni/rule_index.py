@@ -46,10 +46,12 @@ class InterfaceMatch(NamedTuple):
         return name == pattern
 
 
-_IPTABLES = re.compile(r"(?:^|\s)(!\s+)?(?:-i|-o|--in-interface|--out-interface)\s+(!\s+)?(\S+)")
+_IPTABLES = re.compile(r"(?:^|[ \t])(![ \t]+)?(?:-i|-o|--in-interface|--out-interface)[ \t]+(![ \t]+)?(\S+)")
 _NFT = re.compile(
     r'(?:^|\s)(?:iifname|oifname|iif|oif)\s+(!=\s+|==\s+)?(?:vmap\s+)?(\{[^}]*\}|"[^"]*"|[^\s{"@.]+)(?=\s|$)'
 )
+_INTERFACE_WORDS = ("-i ", "-o ", "-i\t", "-o\t", "-interface", "iif", "oif")
+"""One of these stands in every rule in which an interface test is found."""
 _NFT_KEY = re.compile(r'(?:^\{?|,)\s*(?:"([^"]*)"|([^\s,:{}"]+))')
 
 
@@ -98,6 +100,10 @@ class RuleIndex:
             for table in ruleset.tables
             for chain in table.chains.values()
         }
+        self._keys: defaultdict[tuple[object, ...], dict[str, ChainKey]] = defaultdict(dict)
+        """The chains of each table by name; one key for all who ask: memory."""
+        for key in self.chains:
+            self._keys[key[:3]][key.chain] = key
         self._targets: dict[ChainKey, dict[int, tuple[ChainKey, ...]]] = {}
         self._reached: dict[ChainKey, frozenset[ChainKey]] = {}
         self._for_interface: dict[str, list[RuleRef]] = {}
@@ -115,7 +121,8 @@ class RuleIndex:
         self._targets = {
             key: found for key, found in earlier._targets.items() if key not in changed and key not in gone
         }
-        self._callers = self._callers_after(earlier, changed | gone)
+        self.callers_by_chain = self._callers_after(earlier, changed | gone)
+        self._called = self.callers_by_chain.keys()
         self._tests_by_chain = {
             key: tests
             for key in self.chains
@@ -126,7 +133,7 @@ class RuleIndex:
         self, earlier: RuleIndex, changed: AbstractSet[ChainKey]
     ) -> dict[ChainKey, list[RuleRef]]:
         """The callers after those chains changed, in the order of the text."""
-        callers = dict(earlier._callers)
+        callers = dict(earlier.callers_by_chain)
         fresh: defaultdict[ChainKey, list[RuleRef]] = defaultdict(list)
         for key in changed & self.chains.keys():
             for index, targets in self.targets(key).items():
@@ -149,11 +156,11 @@ class RuleIndex:
 
     def callers(self, key: ChainKey) -> list[RuleRef]:
         """The rules that jump or go to the chain, in the order of the text."""
-        return self._callers.get(key, [])
+        return self.callers_by_chain.get(key, [])
 
     def is_called(self, key: ChainKey) -> bool:
         """Whether a rule or a verdict map leads to the chain."""
-        return key in self._callers or key in self._mapped
+        return key in self._called or key in self._mapped
 
     def reached_from(self, base: ChainKey) -> frozenset[ChainKey]:
         """The chain itself and every chain that rules lead to from there."""
@@ -221,29 +228,30 @@ class RuleIndex:
         return {key: role for key, role in roles if role.interface}
 
     def _find_targets(self, key: ChainKey) -> dict[int, tuple[ChainKey, ...]]:
-        chain = self.chains.get(key)
+        chain, known = self.chains.get(key), self._keys[key[:3]]
         found: dict[int, tuple[ChainKey, ...]] = {}
-        for index, rule in enumerate(chain.rules if chain else ()):
-            if rule.target is None and not rule.targets:
-                continue
-            names = rule.targets or ((rule.target,) if rule.target else ())
-            keys = tuple(
-                target
-                for name in dict.fromkeys(names)
-                if (target := ChainKey(key.family, key.backend, key.table, name)) in self.chains
-            )
-            if keys:
+        for index, (names, _) in enumerate(chain.leads if chain else ()):
+            if len(names) == 1:
+                if (target := known.get(names[0])) is not None:
+                    found[index] = (target,)
+            elif keys := tuple(known[name] for name in dict.fromkeys(names) if name in known):
                 found[index] = keys
         return found
 
     @cached_property
-    def _callers(self) -> dict[ChainKey, list[RuleRef]]:
+    def callers_by_chain(self) -> dict[ChainKey, list[RuleRef]]:
+        """The rules that jump or go to each chain, in the order of the text."""
         callers: defaultdict[ChainKey, list[RuleRef]] = defaultdict(list)
         for key in self.chains:
             for index, targets in self.targets(key).items():
                 for target in targets:
                     callers[target].append(RuleRef(key, index))
         return dict(callers)
+
+    @cached_property
+    def _called(self) -> AbstractSet[ChainKey]:
+        """The chains that have callers; a third of the time that it takes to find these."""
+        return {to for key in self.chains for targets in self.targets(key).values() for to in targets}
 
     @cached_property
     def _mapped(self) -> frozenset[ChainKey]:
@@ -260,15 +268,18 @@ class RuleIndex:
         return {key: tests for key in self.chains if (tests := self._find_tests(key))}
 
     def _find_tests(self, key: ChainKey) -> Tests:
+        chain = self.chains[key]
+        if not chain.may_hold(*_INTERFACE_WORDS):
+            return []
         return [
             (RuleRef(key, index), tests)
-            for index, rule in enumerate(self.chains[key].rules)
+            for index, rule in enumerate(chain.rules)
             if (tests := interface_matches(rule))
         ]
 
 
 def _leads_to_any(chain: Chain, names: AbstractSet[str]) -> bool:
-    return any(rule.target in names or not names.isdisjoint(rule.targets) for rule in chain.rules)
+    return any(not names.isdisjoint(targets) for targets, _ in chain.leads)
 
 
 def _place_of_chain(key: ChainKey) -> int:

@@ -7,11 +7,12 @@ same paste counts once, and tables that contradict each other are reported.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
 from calitop.formats.iptables_names import family_of_rule, is_chain_name, table_of_chain, table_of_rule
 from calitop.formats.iptables_scan import Block, ChainDraft
+from calitop.formats.iptables_unread import UnreadRules
 from calitop.model.node import Problem
 from calitop.model.rules import (
     BUILTIN_CHAINS,
@@ -171,7 +172,7 @@ def _parts(draft: ChainDraft) -> dict[str | None, ChainDraft]:
     return {table: replace(draft if table == own else bare, rules=rules) for table, rules in by_table.items()}
 
 
-def _distinct(rules: list[Rule]) -> list[Rule]:
+def _distinct(rules: Sequence[Rule]) -> list[Rule]:
     """Each text once, at its first place, with the counters of its last paste."""
     by_text: dict[str, Rule] = {}
     for rule in rules:
@@ -188,7 +189,7 @@ def _chain(draft: ChainDraft, block: Block, table: str | None) -> Chain:
     policy = draft.policy.upper() if builtin and draft.policy else None
     return Chain(
         name=draft.name,
-        rules=tuple(draft.rules),
+        rules=draft.rules if isinstance(draft.rules, UnreadRules) else tuple(draft.rules),
         builtin=builtin,
         hook=draft.name if builtin else None,
         priority=builtin_priority(table, draft.name) if builtin else None,
@@ -281,18 +282,11 @@ def _not_elsewhere(chains: dict[str, Chain], tables: dict[str | None, dict[str, 
 
 def _missing(chains: dict[str, Chain], *, whole: bool) -> dict[str, Chain]:
     """A chain for each name that a rule jumps to and that stands nowhere in its table."""
-    wanted = {
-        (rule.target, rule.verb)
-        for chain in chains.values()
-        for rule in chain.rules
-        if rule.target is not None and rule.target not in chains
+    told = dict.fromkeys(lead for chain in chains.values() for lead in chain.leads)
+    wanted = [(target, verb) for targets, verb in told for target in targets if target not in chains]
+    named = {target for target, verb in wanted if verb == "goto" or is_chain_name(target, whole_table=whole)}
+    return {
+        name: Chain(name, present=False, complete=False)
+        for name in dict.fromkeys(target for target, _ in wanted)
+        if name in named
     }
-    if not wanted:
-        return {}
-    named = {
-        target
-        for target, verb in wanted
-        if target and (verb == "goto" or is_chain_name(target, whole_table=whole))
-    }
-    ordered = dict.fromkeys(rule.target for chain in chains.values() for rule in chain.rules)
-    return {name: Chain(name, present=False, complete=False) for name in ordered if name and name in named}

@@ -9,14 +9,12 @@ Source: iptables-save.c, iptables-restore.c, xshared.c of iptables 1.8.
 
 from __future__ import annotations
 
-import gc
 import re
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 from calitop.formats.fragment import Fragment
 from calitop.formats.iptables_assemble import assemble
 from calitop.formats.iptables_scan import Scan, scan
+from calitop.garbage import no_collections
 from calitop.model.rules import Ruleset
 
 KIND = "iptables-save"
@@ -45,7 +43,7 @@ def parse(text: str) -> Fragment:
     Where no table line stands above a rule (a grep), Calico's chain names give the
     table; its chains are then incomplete and its rules have no numbers.
     """
-    with _no_collections():
+    with no_collections():
         found = scan(text)
         rulesets = assemble(found.blocks, found.problems)
     problems = sorted(found.problems, key=lambda problem: problem.line or 0)
@@ -56,18 +54,6 @@ def parse(text: str) -> Fragment:
         richness=_richness(found, rulesets),
         extra=_extra(found),
     )
-
-
-@contextmanager
-def _no_collections() -> Iterator[None]:
-    """No search for cyclic garbage while many small objects are made: it doubles the time."""
-    enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if enabled:
-            gc.enable()
 
 
 def _richness(found: Scan, rulesets: tuple[Ruleset, ...]) -> int:

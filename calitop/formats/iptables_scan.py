@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 from calitop.formats.iptables_header import Header, read_header
 from calitop.formats.iptables_quick import TRAPS, quick_look
-from calitop.formats.iptables_spec import read_rule
+from calitop.formats.iptables_unread import STRETCH, Looker, UnreadRules
 from calitop.model.node import Problem
 from calitop.model.rules import Rule, Verb
 
@@ -36,8 +36,14 @@ class ChainDraft:
     """As written; `-` for a user chain, None where nothing declares it."""
     packets: int | None = None
     bytes: int | None = None
-    rules: list[Rule] = field(default_factory=list)
+    rules: list[Rule] | UnreadRules = field(default_factory=list)
     declared: bool = False
+
+    def readable(self) -> list[Rule]:
+        """The rules as a list to add to."""
+        if isinstance(self.rules, UnreadRules):
+            self.rules = list(self.rules)
+        return self.rules
 
 
 @dataclass(slots=True)
@@ -81,8 +87,8 @@ def scan(text: str) -> Scan:
 
 class _Scanner:
     def __init__(self, text: str) -> None:
-        self._lines = text.split("\n")
-        self._traps = tuple(trap for trap in TRAPS if trap in text)
+        self._text = text
+        self._looker = Looker(text)
         self._targets: dict[str | None, tuple[str, ...]] = {}
         """One tuple for each target, not one for each rule: memory."""
         self._found = Scan()
@@ -90,16 +96,42 @@ class _Scanner:
         self._block: Block | None = None
 
     def run(self) -> Scan:
-        for number, line in enumerate(self._lines, 1):
-            first = line[:1]
-            if first == "-":
-                self._dashed(line, number)
-            elif first == "[":
-                self._counted(line, number)
-            elif first:
-                self._other(line, number)
+        text, at, number = self._text, 0, 1
+        while at < len(text):
+            stretch = STRETCH.match(text, at) if self._block is not None and text[at] in "[-" else None
+            if stretch is not None and (lines := self._leave_unread(stretch, number)):
+                at, number = stretch.end(), number + lines
+                continue
+            end = stretch.end() if stretch is not None else text.find("\n", at) + 1 or len(text) + 1
+            for line in text[at : end - 1].split("\n"):
+                self._line(line, number)
+                number += 1
+            at = end
         self._close()
         return self._found
+
+    def _leave_unread(self, stretch: re.Match[str], number: int) -> int:
+        """Leave the rules of a chain unread; how many lines that were, 0 where one needs a closer look."""
+        block = self._block
+        if block is None or block.table is None:
+            return 0
+        known = block.chains.get(stretch[1])
+        if known is not None and known.rules:
+            return 0
+        unread = self._looker.unread(stretch.start(), stretch.end(), number)
+        if unread is None:
+            return 0
+        block.chain(stretch[1]).rules = unread
+        return len(unread)
+
+    def _line(self, line: str, number: int) -> None:
+        first = line[:1]
+        if first == "-":
+            self._dashed(line, number)
+        elif first == "[":
+            self._counted(line, number)
+        elif first:
+            self._other(line, number)
 
     def _problem(self, line: int, text: str, why: str) -> None:
         self._found.problems.append(Problem(line, text.rstrip("\r"), why))
@@ -146,13 +178,16 @@ class _Scanner:
 
     def _rule(self, line: str, number: int, packets: int | None, octets: int | None) -> None:
         text = line.rstrip(_TRAILING)
-        look = None if self._traps and any(trap in text for trap in self._traps) else quick_look(text)
+        look = None if self._looker.traps and any(trap in text for trap in TRAPS) else quick_look(text)
         if look is None:
             self._careful_rule(text, number, packets, octets)
         else:
             self._keep(text, number, packets, octets, *look)
 
     def _careful_rule(self, text: str, number: int, packets: int | None, octets: int | None) -> None:
+        # Imported late: few texts need it, and it loads the records of all matches.
+        from calitop.formats.iptables_spec import read_rule
+
         read = read_rule(text)
         if read is None:
             self._problem(number, text, "not a rule")
@@ -175,7 +210,7 @@ class _Scanner:
         verb: Verb | None,
     ) -> None:
         block = self._block or self._here(line)
-        rules = (block.chains.get(chain) or block.chain(chain)).rules
+        rules = block.chain(chain).readable()
         number = len(rules) + 1 if block.table or not block.cut else None
         targets = self._targets.get(target)
         if targets is None:

@@ -6,9 +6,10 @@ This file knows nothing about how any program spells a rule.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from abc import abstractmethod
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, overload
 
 Family = Literal["ipv4", "ipv6", "inet", "arp", "bridge", "netdev"]
 Backend = Literal["nft", "legacy", "native"]
@@ -131,12 +132,51 @@ class Rule:
         return Counter(self.packets, self.bytes)
 
 
+Leads = tuple[tuple[str, ...], "Verb | None"]
+"""Of one rule: the chains and targets that it can lead to, and its verb."""
+
+
+class UnmadeRules(Sequence[Rule]):
+    """Rules that a format makes when one is looked at; what a first screen needs it tells without.
+
+    Attributes:
+        leads: What `Chain.leads` tells, one per rule.
+    """
+
+    __slots__ = ()
+
+    leads: Sequence[Leads]
+
+    @abstractmethod
+    def made(self) -> tuple[Rule, ...]:
+        """The rules; always the same records."""
+
+    @abstractmethod
+    def may_hold(self, word: str) -> bool:
+        """Whether a rule's text may hold the word; False is sure."""
+
+    def __len__(self) -> int:
+        return len(self.leads)
+
+    @overload
+    def __getitem__(self, at: int) -> Rule: ...
+
+    @overload
+    def __getitem__(self, at: slice) -> tuple[Rule, ...]: ...
+
+    def __getitem__(self, at: int | slice) -> Rule | tuple[Rule, ...]:
+        return self.made()[at]
+
+    def __iter__(self) -> Iterator[Rule]:
+        return iter(self.made())
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Chain:
     """One chain with its rules in order."""
 
     name: str
-    rules: tuple[Rule, ...] = ()
+    rules: Sequence[Rule] = ()
     builtin: bool = False
     """True for a chain that the kernel itself calls (nft: base chain)."""
     hook: str | None = None
@@ -164,6 +204,19 @@ class Chain:
         """The same chain with the kernel's numbers of its rules, one per rule."""
         rules = zip(self.rules, handles, strict=True)
         return replace(self, rules=tuple([rule.with_handle(handle) for rule, handle in rules]))
+
+    @property
+    def leads(self) -> Sequence[Leads]:
+        """Where each rule can lead to, without making rules that nobody has looked at."""
+        if isinstance(self.rules, UnmadeRules):
+            return self.rules.leads
+        return [(rule.targets or ((rule.target,) if rule.target else ()), rule.verb) for rule in self.rules]
+
+    def may_hold(self, *words: str) -> bool:
+        """Whether a rule's text may hold one of the words; False is sure."""
+        if isinstance(self.rules, UnmadeRules):
+            return any(self.rules.may_hold(word) for word in words)
+        return any(word in rule.text for rule in self.rules for word in words)
 
     @property
     def counter(self) -> Counter | None:

@@ -51,18 +51,19 @@ def _descend(index: NodeIndex, base: ChainKey, found: dict[ChainKey, RuleRef | N
     """Depth first without recursion: chains may be nested deeper than Python's stack."""
     pending = [_calls(index, base)]
     while pending:
-        call = next(pending[-1], None)
+        key, calls = pending[-1]
+        call = next(calls, None)
         if call is None:
             pending.pop()
         elif call[1] not in found:
-            found[call[1]] = call[0]
+            found[call[1]] = RuleRef(key, call[0])
             pending.append(_calls(index, call[1]))
 
 
-def _calls(index: NodeIndex, key: ChainKey) -> Iterator[tuple[RuleRef, ChainKey]]:
-    for place, targets in index.rules.targets(key).items():
-        for target in targets:
-            yield RuleRef(key, place), target
+def _calls(index: NodeIndex, key: ChainKey) -> tuple[ChainKey, Iterator[tuple[int, ChainKey]]]:
+    """A chain and its calls: places of rules and where they lead."""
+    targets_of = index.rules.targets(key).items()
+    return key, ((place, target) for place, targets in targets_of for target in targets)
 
 
 def reach_order(index: NodeIndex) -> dict[ChainKey, int]:

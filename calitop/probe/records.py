@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from calitop.errors import CalitopError
-from calitop.hits.moved import Moved
-from calitop.model.network import LinkCounters
-from calitop.model.values import Address
-from calitop.verdict.answer import Answer
+
+if TYPE_CHECKING:
+    # A verdict is long in loading, and the explorer needs the rest at its start.
+    from calitop.hits.moved import Moved
+    from calitop.model.network import LinkCounters
+    from calitop.model.values import Address
+    from calitop.verdict.answer import Answer
 
 Protocol = Literal["icmp", "tcp", "udp"]
 Stage = Literal["background", "baseline", "waiting", "sending", "answered", "reading"]

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from calitop.cni.bpf import with_bpf_warning
 from calitop.errors import BadSnapshot
+from calitop.garbage import no_collections
 from calitop.model.node import NodeState, Pod, SourceFile
 from calitop.snapshot.folder import blobs
 from calitop.snapshot.group import Group, base_of, group
@@ -22,6 +23,7 @@ LOCAL_TIME = "local_time"
 """Key in `Fragment.extra` of a clock without its zone: good to order moments, not to be shown as UTC."""
 
 
+@no_collections()
 def open_snapshots(paths: Sequence[str], pods: Path | None = None) -> list[NodeMoments]:
     """The nodes in the given snapshots, each with its moments in order.
 

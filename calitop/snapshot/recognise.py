@@ -163,13 +163,13 @@ def _candidates(text: str, hint: Hint) -> Iterable[tuple[Format, bool]]:
 
 def _best(text: str, candidates: Iterable[tuple[Format, bool]]) -> tuple[Format, Fragment] | None:
     """The first format that understands most of the text, else the one that understands most."""
-    nonblank = sum(1 for line in text.split("\n") if line.strip())
     best: tuple[int, Format, Fragment] | None = None
     for fmt, seen in candidates:
         fragment = fmt.parse(text)
         bad = len(fragment.problems)
         if bad and not says_something(fragment):
             continue
+        nonblank = sum(1 for line in text.split("\n") if line.strip()) if bad else 0
         if bad * 2 <= nonblank and (seen or says_something(fragment)):
             return fmt, fragment
         enough = (nonblank - bad) * _LEAST_SHARE >= nonblank

@@ -1,4 +1,4 @@
-"""The explorer: one node with all its keys; dialogs open from here."""
+"""The explorer: one node with all its keys; dialogs open from here, and are loaded when they do."""
 
 from __future__ import annotations
 
@@ -14,15 +14,8 @@ from tui.bindings import bindings
 from tui.draft import Draft, with_selection
 from tui.history import Place
 from tui.messages import Told
-from tui.screens.compare import CompareScreen
-from tui.screens.files import FilesScreen
-from tui.screens.help import HelpScreen
-from tui.screens.hits import HitsScreen
-from tui.screens.probe import Left, ProbeScreen
-from tui.screens.save import SaveScreen
 from tui.screens.search_screen import SearchScreen
 from tui.shown import Shown
-from widgets import answer_line
 from widgets.status_line import StatusLine
 from widgets.view import Subject
 
@@ -31,6 +24,9 @@ if TYPE_CHECKING:
     from calitop.hits.moved import NodeHits
     from calitop.probe.prober import Prober
     from calitop.probe.records import ProbeResult
+    from tui.screens.hits import HitsScreen
+    from tui.screens.probe import Left
+    from widgets import answer_line
 
 ANSWER = Place("answer", None)
 """In the history of jumps: the answer, which knows its own cursor."""
@@ -82,6 +78,8 @@ class Explorer(SearchScreen):
 
     def _answer_about(self, probed: ProbeResult | None) -> None:
         if self._answer is None:
+            from tui.screens.hits import HitsScreen
+
             self._answer = HitsScreen(self._moved, self.signs, probed)
             self.app.install_screen(self._answer, "answer")
         else:
@@ -115,6 +113,8 @@ class Explorer(SearchScreen):
 
     def action_probe(self) -> None:
         """Send a few packets, after asking; the answer when they were sent."""
+        from tui.screens.probe import ProbeScreen
+
         if self.shown is None:
             self.tell("the node was not read yet")
             return
@@ -194,6 +194,8 @@ class Explorer(SearchScreen):
         elif len(self.desk.moments) < 2:
             self.tell("there is one moment of this node: open two to compare them")
         else:
+            from tui.screens.compare import CompareScreen
+
             self.app.push_screen(CompareScreen(self.desk), self._compared)
 
     def _compared(self, chosen: bool | None) -> None:
@@ -237,6 +239,8 @@ class Explorer(SearchScreen):
     def action_files(self) -> None:
         """Every file that was read, and its problems."""
         if self.shown is not None:
+            from tui.screens.files import FilesScreen
+
             view = self.shown.view
             resets = () if view.counts is None else view.counts.resets
             self.app.push_screen(FilesScreen(view.state, resets, self.signs))
@@ -247,6 +251,8 @@ class Explorer(SearchScreen):
 
     def action_help(self) -> None:
         """The signs on screen, then all keys."""
+        from tui.screens.help import HelpScreen
+
         self.app.push_screen(HelpScreen(self.keymap, self.signs, live=self.feed is not None))
 
     # Taking away ---------------------------------------------------------------------------
@@ -262,6 +268,8 @@ class Explorer(SearchScreen):
         if self.save is None or self.shown is None:
             self.tell("a snapshot is saved already: s saves a live node")
         else:
+            from tui.screens.save import SaveScreen
+
             name = self.shown.view.state.name or "node"
             proposed = f"{name}-{self.clock.now():%Y%m%d-%H%M%S}.tar.gz"
             self.app.push_screen(SaveScreen(proposed), self._save_to)

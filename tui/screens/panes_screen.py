@@ -19,7 +19,6 @@ from tui.live import LiveFeed
 from tui.messages import PollCompleted, SnapshotsReread, Told
 from tui.panes import MAIN, Panes
 from tui.reasons import why_empty
-from tui.screens.set_screen import SetScreen
 from tui.sets import read_set
 from tui.shown import Shown
 from tui.steps import Steps
@@ -131,6 +130,12 @@ class PanesScreen(Screen[None]):
             self.panes.apply(shown, last)
             self._say_status()
             self._say_selection()
+        if last is None or shown.view.index is not last.view.index:
+            self.call_after_refresh(self._finish, shown)
+
+    def _finish(self, shown: Shown) -> None:
+        """Paint first, then make ready what keys may ask for."""
+        self.run_worker(shown.finish, thread=True, exclusive=True, group="finish")
 
     @on(SnapshotsReread)
     def _reread(self, message: SnapshotsReread) -> None:
@@ -284,6 +289,8 @@ class PanesScreen(Screen[None]):
     def open_set(self, name: str) -> None:
         """Show the members of a set."""
         if self.shown is not None:
+            from tui.screens.set_screen import SetScreen
+
             state = self.shown.view.state
             known = next((one for one in state.sets if one.name == name), None)
             expected = known.size if known is not None else None

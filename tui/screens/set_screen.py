@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import partial
+from typing import TYPE_CHECKING
 
 from textual import on
 from textual.app import ComposeResult
@@ -14,12 +15,14 @@ from textual.screen import Screen
 from textual.widgets import Input, Label
 
 from calitop.errors import CalitopError
-from calitop.set_members import SetAnswer, SetMembers
 from widgets.key_line import KeyHint, KeyLine
 from widgets.member_rows import MemberRows
 from widgets.signs import Signs
 from widgets.text import plain
 from widgets.virtual_rows import VirtualRows
+
+if TYPE_CHECKING:
+    from calitop.set_members import SetAnswer, SetMembers
 
 LOOKS = {"in": "-in", "excepted": "-out", "out": "-out"}
 
