@@ -108,9 +108,15 @@ def test_an_event_tells_what_must_be_read_again(
     with inside(netns) as thread, closing(thread.call(NetworkEvents)) as events:
         thread.call(events.take)
         netns.ip(*command.split())
-        assert thread.call(events.take) >= told
+        found = set(thread.call(events.take))
+        # They are received by a thread of their own, which a busy machine may not have run yet.
+        until = time.monotonic() + 5
+        while not found >= told and time.monotonic() < until:
+            time.sleep(0.01)
+            found |= thread.call(events.take)
+        assert found >= told
         if not told:
-            assert thread.call(events.take) == frozenset()
+            assert found | thread.call(events.take) == set()
 
 
 def test_the_table_is_right_after_churn(netns: Namespace) -> None:
