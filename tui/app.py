@@ -18,6 +18,7 @@ from tui.bindings import BY_ID
 from tui.commands import NodeProvider
 from tui.config import Config, config_path, load_config
 from tui.desk import Desk
+from tui.hangup import end_with_the_terminal
 from tui.live import LiveFeed
 from tui.messages import SnapshotsReread, Told
 from tui.screens.explorer import Explorer
@@ -183,6 +184,7 @@ def run(
         signs=_signs(config),
         theme=theme_for(os.environ),
     )
+    end_with_the_terminal()
     app.run()
     if app.failed is not None:
         raise app.failed

@@ -1,0 +1,31 @@
+"""The explorer does not outlive its terminal."""
+
+from __future__ import annotations
+
+import os
+import pty
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+
+
+def test_it_ends_when_its_terminal_is_gone_and_nobody_says_so() -> None:
+    """No session of its own, so the kernel sends it no signal."""
+    master, slave = pty.openpty()
+    command = [sys.executable, "-m", "calitop", str(ROOT / "snapshots" / "lab")]
+    environment = {**os.environ, "TERM": "xterm-256color"}
+    with subprocess.Popen(
+        command, stdin=slave, stdout=slave, stderr=slave, cwd=ROOT, env=environment
+    ) as explorer:
+        os.close(slave)
+        seen = b""
+        while b"Chains" not in seen:
+            seen += os.read(master, 65536)
+        os.close(master)
+        try:
+            assert explorer.wait(timeout=30) == -signal.SIGHUP
+        finally:
+            explorer.kill()
