@@ -28,7 +28,7 @@ _BY_CHANCE = (matches.Unknown, matches.Limit, matches.Statistic)
 class Question:
     """An open condition of a rule, without its negation."""
 
-    key: Hashable
+    key: tuple[Hashable, ...]
     yes: str
     no: str
     match: Match
@@ -117,8 +117,8 @@ def question(match: Match, flight: Flight, world: World, place: Hashable) -> Que
 def _by_chance(match: Match, words: str, place: Hashable) -> Question:
     if isinstance(match, matches.Statistic) and match.probability:
         one_of = round(1 / match.probability)
-        return Question(place, f"chance takes this of {one_of}", f"chance passes by this of {one_of}", match)
-    return Question(place, f"{words} holds", f"{words} does not hold", match)
+        return Question(("chance", place), f"chance takes this of {one_of}", f"chance passes by this of {one_of}", match)
+    return Question(("chance", place), f"{words} holds", f"{words} does not hold", match)
 
 
 def _addresses(match: matches.InSet, packet: Packet) -> str:
@@ -142,7 +142,8 @@ def _of_mark(match: matches.Mark, flight: Flight) -> Question:
     name = "mark" if is_packet else "connmark"
     test = f"{name} & {mask:#x}" if mask != FULL else name
     key = (name, mask, value, flight.epoch)
-    return Question(key, f"{test} == {value:#x}", f"{test} != {value:#x}", match)
+    told = f"{value:#x}" if value else "0"
+    return Question(key, f"{test} == {told}", f"{test} != {told}", match)
 
 
 # -- what follows from an answer

@@ -19,8 +19,8 @@ from calitop.path.steps import PathVerdict, Step
 class Condition:
     """Something assumed on a way because nothing that was read decides it."""
 
-    key: Hashable
-    """What is asked; two conditions with the same key are answers to the same question."""
+    key: tuple[Hashable, ...]
+    """What is asked, its kind first; two conditions with the same key are answers to the same question."""
     answer: int
     """Which answer was assumed, from 0."""
     of: int
@@ -63,6 +63,8 @@ class Flight:
     connections: tuple[Connection, ...] = ()
     epoch: int = 0
     """Raised when unknown bits of the mark change, so that earlier answers about them hold no more."""
+    inside: tuple[Packet, ...] = ()
+    """The packets that this one carries, while it is a tunnel's; the innermost first."""
     assumed: tuple[str, ...] = ()
     """What was taken for given, in words."""
 

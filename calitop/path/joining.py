@@ -71,11 +71,16 @@ def _by(flights: Iterable[Flight], key: Callable[[Flight], Hashable]) -> Iterabl
 
 
 def _exact(flight: Flight) -> Hashable:
-    return flight.packet, flight.connections, flight.epoch
+    return flight.packet, flight.connections, flight.epoch, flight.inside
 
 
 def _but_marks(flight: Flight) -> Hashable:
-    return replace(flight.packet, mark=Bits(), connmark=Bits()), flight.connections, flight.epoch
+    return (
+        replace(flight.packet, mark=Bits(), connmark=Bits()),
+        flight.connections,
+        flight.epoch,
+        flight.inside,
+    )
 
 
 def _simplified(group: list[Flight]) -> list[Flight]:
@@ -129,9 +134,9 @@ def _complements(group: Sequence[Flight]) -> tuple[Flight, Flight] | None:
 
 def _differ_only_in(asked: Condition, first: Flight, second: Flight) -> bool:
     """Whether the marks differ only in bits that the question was about."""
-    if not isinstance(asked.key, tuple) or asked.key[0] not in ("mark", "connmark"):
+    name, mask = asked.key[:2]
+    if name not in ("mark", "connmark") or not isinstance(mask, int):
         return False
-    name, mask = asked.key[0], int(asked.key[1])
     one, two = (getattr(flight.packet, name) for flight in (first, second))
     other = "connmark" if name == "mark" else "mark"
     same = getattr(first.packet, other) == getattr(second.packet, other)

@@ -15,7 +15,7 @@ from calitop.model.spec import RuleSpec
 from calitop.model.values import NamePattern, in_any
 from calitop.path import ct_matches, rp_match
 from calitop.path.address_types import address_type
-from calitop.path.packet import ICMP, ICMPV6, NO_DEVICE, TCP, WITH_PORTS, Packet
+from calitop.path.packet import ICMP, ICMPV6, NO_DEVICE, TCP, UDP, WITH_PORTS, Packet
 from calitop.path.three import Truth, every, negation, some
 from calitop.path.world import World
 
@@ -230,6 +230,17 @@ def _owner(match: matches.Owner, packet: Packet, world: World) -> Truth:
     return every((packet.has_socket, own in match.ids))
 
 
+def _socket(match: matches.Socket, packet: Packet, world: World) -> Truth:
+    """A socket that takes the packet; only TCP, UDP and errors about them are looked up at all."""
+    if packet.protocol in (TCP, UDP, None):
+        return None
+    is_error = packet.protocol == ICMP and packet.icmp_type in (None, *_ICMP_ERRORS)
+    return None if is_error or packet.protocol == ICMPV6 else False
+
+
+_ICMP_ERRORS = (3, 4, 5, 11, 12)
+
+
 def _always(match: Match, packet: Packet, world: World) -> Truth:
     return True
 
@@ -253,6 +264,7 @@ _POSITIVE: dict[type[Match], Evaluate[Match]] = {
     **_table((matches.Dscp, _dscp)),
     **_table((matches.Tos, _tos)),
     **_table((matches.Owner, _owner)),
+    **_table((matches.Socket, _socket)),
 }
 """Conditions without their negation."""
 

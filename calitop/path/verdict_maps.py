@@ -83,7 +83,7 @@ def _target(verdict: str | None) -> Target | None:
 def _by_chance(known: Elements, flight: Flight, place: Hashable) -> Iterator[tuple[Target | None, Flight]]:
     for at, (_name, verdict) in enumerate(known):
         words = f"chance takes {at + 1} of {len(known)}"
-        yield _target(verdict), flight.assuming(Condition((place, "chance"), at, len(known), words))
+        yield _target(verdict), flight.assuming(Condition(("chance", place), at, len(known), words))
 
 
 def _unread(target: Target, flight: Flight, site: Site) -> Iterator[tuple[Target | None, Flight]]:

@@ -1,0 +1,91 @@
+"""What routing answers, as a step of a packet's way or as its end."""
+
+from __future__ import annotations
+
+from calitop.model.place import Where
+from calitop.path.flight import End, Flight
+from calitop.path.node import Node
+from calitop.path.policy import UNKNOWN_WAY, Way
+from calitop.path.routing import RouteAnswer
+from calitop.path.steps import PathVerdict, Step
+
+_KERNEL = {"rp_filter", "martian_source", "martian_destination", "no_route"}
+_NAMES = {"forwarding_off": "no_forwarding", "bad_source": "martian_source"}
+_REJECTING = ("unreachable", "prohibit")
+_WORDS = {
+    "no_route": "there is no route",
+    "blackhole": "a blackhole route discards it",
+    "unreachable": "an unreachable route refuses it and answers so",
+    "prohibit": "a prohibit route refuses it and answers so",
+    "rp_filter": "the reverse-path check refuses its source",
+    "martian_source": "its source may not come in here",
+    "martian_destination": "its destination may not come in here",
+    "forwarding_off": "forwarding is off",
+    "bad_source": "its source is no address of this node",
+}
+
+
+def route_step(node: Node, flight: Flight, way: Way) -> Step:
+    """The step of a packet that routing sends on."""
+    return _step(node, flight, way, _action(way))
+
+
+def end_of_way(node: Node, flight: Flight, way: Way, answer: RouteAnswer) -> End:
+    """The end of a packet that routing refuses, or of which it is not known where it goes."""
+    dst = flight.packet.dst
+    if way.type == UNKNOWN_WAY:
+        missing = tuple(f"{name} on {node.name}" for name in (*way.missing, *answer.missing))
+        why = "; ".join(way.depends) or "the routes were not captured"
+        because = f"where {node.name} sends a packet to {dst or 'an unknown address'} is not known: {why}"
+        return End(
+            flight, "undecided", None, because, missing or (f"ip route show table all on {node.name}",)
+        )
+    verdict: PathVerdict = "rejected" if way.type in _REJECTING else "dropped"
+    stepped = flight.took(_step(node, flight, way, way.type))
+    return End(stepped, verdict, _where(node, flight, way), _because(node, flight, way))
+
+
+def _where(node: Node, flight: Flight, way: Way) -> Where:
+    name = _NAMES.get(way.type, way.type)
+    return Where(node=node.name, kind="kernel", name=name, device=flight.packet.iif or None)
+
+
+def _because(node: Node, flight: Flight, way: Way) -> str:
+    packet = flight.packet
+    came = f" that came in by {packet.iif}" if packet.iif else ""
+    rest = ""
+    if way.type == "rp_filter":
+        rest = f" (rp_filter); the way back to {packet.src} leads elsewhere"
+    elif way.route is not None:
+        rest = f" ({way.route.dst})"
+    return f"{node.name} drops the packet to {packet.dst}{came}: {_WORDS.get(way.type, way.type)}{rest}"
+
+
+def _step(node: Node, flight: Flight, way: Way, action: str) -> Step:
+    kind = "rp_filter" if way.type == "rp_filter" else "route"
+    table = way.table
+    text = _text(flight, way)
+    return Step(
+        node=node.name,
+        kind="rp_filter" if kind == "rp_filter" else "route",
+        family=flight.packet.family,
+        table=table,
+        action=action,
+        text=text,
+        packet=flight.packet,
+    )
+
+
+def _action(way: Way) -> str:
+    via = f" via {way.gateway}" if way.gateway else ""
+    return "for this node" if way.type in ("local", "broadcast") else f"by {way.dev}{via}"
+
+
+def _text(flight: Flight, way: Way) -> str:
+    route = way.route
+    if route is None:
+        return f"to {flight.packet.dst}: {_WORDS.get(way.type, way.type)}"
+    kind = "" if route.type in (None, "unicast") else f"{route.type} "
+    via = f" via {route.gateway}" if route.gateway else ""
+    dev = f" dev {route.dev}" if route.dev else ""
+    return f"{kind}{route.dst}{via}{dev}"
