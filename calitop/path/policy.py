@@ -73,6 +73,8 @@ class Way:
     """What must hold for this way to be the one, in words; empty for a certain one."""
     missing: tuple[str, ...] = ()
     """Commands whose output would decide."""
+    because: str = ""
+    """Why the kernel refuses it, where more is known than its type says."""
 
     @property
     def outcome(self) -> tuple[str | None, ...]:

@@ -9,8 +9,9 @@ from calitop.path.policy import UNKNOWN_WAY, Way
 from calitop.path.routing import RouteAnswer
 from calitop.path.steps import PathVerdict, Step
 
-_KERNEL = {"rp_filter", "martian_source", "martian_destination", "no_route"}
 _NAMES = {"forwarding_off": "no_forwarding", "bad_source": "martian_source"}
+_BY_DEVICE = ("rp_filter", "martian_source", "martian_destination", "forwarding_off")
+"""What is refused for the device that it came in by."""
 _REJECTING = ("unreachable", "prohibit")
 _WORDS = {
     "no_route": "there is no route",
@@ -46,32 +47,27 @@ def end_of_way(node: Node, flight: Flight, way: Way, answer: RouteAnswer) -> End
 
 
 def _where(node: Node, flight: Flight, way: Way) -> Where:
-    name = _NAMES.get(way.type, way.type)
-    return Where(node=node.name, kind="kernel", name=name, device=flight.packet.iif or None)
+    device = flight.packet.iif if way.type in _BY_DEVICE else None
+    return Where(node=node.name, kind="kernel", name=_NAMES.get(way.type, way.type), device=device or None)
 
 
 def _because(node: Node, flight: Flight, way: Way) -> str:
     packet = flight.packet
     came = f" that came in by {packet.iif}" if packet.iif else ""
-    rest = ""
-    if way.type == "rp_filter":
-        rest = f" (rp_filter); the way back to {packet.src} leads elsewhere"
-    elif way.route is not None:
-        rest = f" ({way.route.dst})"
-    return f"{node.name} drops the packet to {packet.dst}{came}: {_WORDS.get(way.type, way.type)}{rest}"
+    route = f" ({way.route.dst})" if way.route is not None else ""
+    why = way.because or _WORDS.get(way.type, way.type)
+    verb = "rejects" if way.type in _REJECTING else "drops"
+    return f"{node.name} {verb} the packet to {packet.dst}{came}: {why}{route}"
 
 
 def _step(node: Node, flight: Flight, way: Way, action: str) -> Step:
-    kind = "rp_filter" if way.type == "rp_filter" else "route"
-    table = way.table
-    text = _text(flight, way)
     return Step(
         node=node.name,
-        kind="rp_filter" if kind == "rp_filter" else "route",
+        kind="rp_filter" if way.type == "rp_filter" else "route",
         family=flight.packet.family,
-        table=table,
+        table=way.table,
         action=action,
-        text=text,
+        text=_text(flight, way),
         packet=flight.packet,
     )
 
@@ -84,7 +80,7 @@ def _action(way: Way) -> str:
 def _text(flight: Flight, way: Way) -> str:
     route = way.route
     if route is None:
-        return f"to {flight.packet.dst}: {_WORDS.get(way.type, way.type)}"
+        return way.because or f"to {flight.packet.dst}: {_WORDS.get(way.type, way.type)}"
     kind = "" if route.type in (None, "unicast") else f"{route.type} "
     via = f" via {route.gateway}" if route.gateway else ""
     dev = f" dev {route.dev}" if route.dev else ""

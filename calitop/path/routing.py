@@ -248,7 +248,7 @@ class _Input:
             kind = answer.refusal or RP_FILTER
             why = (*way.depends, answer.because) if answer.passes is None else way.depends
             error = "EINVAL" if kind == MARTIAN_SOURCE else "EXDEV"
-            yield Way(kind, error=error, depends=why, missing=answer.missing)
+            yield Way(kind, error=error, depends=why, missing=answer.missing, because=answer.because)
         if answer.passes is not False:
             passed = replace(way, dev=LOOPBACK) if way.type != "unicast" else way
             why = (f"not: {answer.because}",) if answer.passes is None else ()
