@@ -16,11 +16,12 @@ from typing import Literal
 from calitop.cni.names import link_owner, link_role
 from calitop.model.node import BpfAttachment
 from calitop.model.place import Where
+from calitop.path.bits import UNKNOWN
 from calitop.path.flight import Condition, End, Flight
 from calitop.path.node import Node
 from calitop.path.packet import Packet
 from calitop.path.steps import Step
-from calitop.path.three import Truth
+from calitop.path.three import Truth, every
 
 Direction = Literal["ingress", "egress"]
 
@@ -29,12 +30,12 @@ CILIUM_MARK = 0xFFFF0FFF
 
 _U32 = re.compile(r"match ([0-9a-f]{8})/([0-9a-f]{8}) at (\d+)")
 _REDIRECT = re.compile(r"\b(Egress|Ingress) Redirect to device (\S+?)\)")
-_PROGRAMS = ("tcx", "tc", "bpf", "xdp", "clsact/ingress", "clsact/egress")
+_DROPS = re.compile(r"\baction (?:drop|shot)\b")
 
 
 @dataclass(frozen=True, slots=True)
 class Met:
-    """What becomes of the ways at a device."""
+    """What becomes of the ways at a device; programs are asked before filters, as tcx is before clsact."""
 
     on: list[Flight]
     """They go on in the kernel's own stack."""
@@ -53,12 +54,14 @@ def meet(node: Node, flight: Flight, dev: str, direction: Direction) -> Met:
     found = [one for one in node.state.bpf if one.dev in (dev, None) and one.direction in (direction, None)]
     filters = [one for one in found if _is_filter(one)]
     programs = [one for one in found if one.dev == dev and not _is_filter(one) and _decides(one)]
-    taken = next((one for one in filters if _fits(one, flight.packet) is not False), None)
-    if taken is not None and (taken.dev == dev or _may_have_filters(dev)):
-        return _by_filter(node, flight, dev, direction, taken)
     if programs or (not filters and not _attachments_read(node) and link_owner(dev) == "cilium"):
-        return _by_program(node, flight, dev, direction, programs)
-    return Met([flight], [])
+        met = _by_program(node, flight, dev, direction, programs)
+    else:
+        met = Met([flight], [])
+    for one in filters:
+        if one.dev == dev or _may_have_filters(dev):
+            met = _behind_filter(node, met, dev, direction, one)
+    return met
 
 
 def _attachments_read(node: Node) -> bool:
@@ -85,14 +88,13 @@ def _decides(one: BpfAttachment) -> bool:
 
 def _fits(one: BpfAttachment, packet: Packet) -> Truth:
     """Whether a filter takes a packet; None where its words are not understood."""
-    found = _U32.findall(one.text or "")
+    text = one.text or ""
+    if one.kind == "matchall":
+        return True
+    found = _U32.findall(text)
     if not found:
-        return False if one.kind == "u32" and "match" not in (one.text or "") else None
-    for value, mask, offset in found:
-        truth = _word_fits(int(value, 16), int(mask, 16), int(offset), packet)
-        if truth is not True:
-            return truth
-    return True
+        return False if one.kind == "u32" and "match" not in text else None
+    return every(_word_fits(int(value, 16), int(mask, 16), int(at), packet) for value, mask, at in found)
 
 
 def _word_fits(value: int, mask: int, offset: int, packet: Packet) -> Truth:
@@ -103,14 +105,42 @@ def _word_fits(value: int, mask: int, offset: int, packet: Packet) -> Truth:
     return None if address is None else int(address) & mask == value
 
 
-def _by_filter(node: Node, flight: Flight, dev: str, direction: Direction, one: BpfAttachment) -> Met:
+def _behind_filter(node: Node, met: Met, dev: str, direction: Direction, one: BpfAttachment) -> Met:
+    """The ways behind a filter: ended by it, or on where it does not fit or only looks."""
+    on: list[Flight] = []
+    ended = list(met.ended)
+    for flight in met.on:
+        fits = _fits(one, flight.packet)
+        if fits is None:
+            asked = ("filter", node.name, dev, direction, one.text, flight.packet.ends)
+            words = f"a traffic filter on {dev} of {node.name}"
+            on.append(flight.assuming(Condition(asked, 0, 2, f"{words} does not fit", "tc filter show")))
+            flight = flight.assuming(Condition(asked, 1, 2, f"{words} fits", "tc filter show"))
+        behind = flight if fits is False else _by_filter(node, flight, dev, direction, one)
+        if isinstance(behind, End):
+            ended.append(behind)
+        else:
+            on.append(behind)
+    return Met(on, ended)
+
+
+def _by_filter(
+    node: Node, flight: Flight, dev: str, direction: Direction, one: BpfAttachment
+) -> Flight | End:
+    """What a filter that fits does."""
     redirect = _REDIRECT.search(one.text or "")
-    to = f" to {redirect[2]}" if redirect else ""
-    text = f"a traffic filter takes the packet{to} past the rules"
-    step = _step(node, flight, direction, f"taken on {dev}{to}", text)
-    because = f"handed to {_whose(dev)} at {dev} of {node.name}: {text}"
-    end = End(flight.took(step), "undecided", _where(node, dev), because, _collect(node, dev))
-    return Met([], [end])
+    if redirect is not None:
+        text = f"a traffic filter takes the packet to {redirect[2]} past the rules"
+        step = _step(node, flight, direction, f"taken on {dev} to {redirect[2]}", text)
+        because = f"handed to {_whose(dev)} at {dev} of {node.name}: {text}"
+        return End(flight.took(step), "undecided", _where(node, dev), because, _collect(node, dev))
+    if _DROPS.search(one.text or ""):
+        because = f"a traffic filter on {dev} of {node.name} drops it"
+        step = _step(node, flight, direction, f"dropped on {dev}", because)
+        return End(flight.took(step), "dropped", _where(node, dev), because)
+    if "skbedit" in (one.text or "") or one.kind == "flow":
+        return replace(flight, packet=replace(flight.packet, mark=UNKNOWN), epoch=flight.epoch + 1)
+    return flight
 
 
 # -- programs

@@ -14,6 +14,7 @@ from functools import cached_property
 from calitop.formats.spec import spec
 from calitop.model.rules import Rule
 from calitop.model.spec import RuleSpec
+from calitop.path.devices import beginning, may_be
 from calitop.path.packet import Packet
 
 _SMALL = 32
@@ -48,11 +49,15 @@ class ChainPlan:
         found = set(self._always)
         for packet in packets:
             for kind, value in (("d", packet.dst), ("i", packet.iif), ("o", packet.oif)):
-                if value is None:
-                    found.update(at for places in self._by[kind].values() for at in places)
-                else:
-                    found.update(self._by[kind].get(str(value), ()))
+                found.update(self._of(kind, None if value is None else str(value)))
         return sorted(found)
+
+    def _of(self, kind: str, value: str | None) -> Iterable[int]:
+        """The indexed rules for an address or a device, all that it may be where it is not known whole."""
+        places = self._by[kind]
+        if value is not None and (kind == "d" or beginning(value) is None):
+            return places.get(value, ())
+        return (at for name, found in places.items() if value is None or may_be(value, name) for at in found)
 
     @cached_property
     def _split(self) -> tuple[list[int], dict[str, dict[str, list[int]]]]:

@@ -12,9 +12,10 @@ from typing import TypeVar, cast
 from calitop.model import matches
 from calitop.model.matches import Match
 from calitop.model.spec import RuleSpec
-from calitop.model.values import NamePattern, in_any
+from calitop.model.values import in_any
 from calitop.path import ct_matches, rp_match
 from calitop.path.address_types import address_type
+from calitop.path.devices import is_named
 from calitop.path.packet import ICMP, ICMPV6, NO_DEVICE, TCP, UDP, WITH_PORTS, Packet
 from calitop.path.three import Truth, every, negation, some
 from calitop.path.world import World
@@ -89,14 +90,7 @@ def _address_range(match: matches.AddressRange, packet: Packet, world: World) ->
 
 
 def _interface(match: matches.Interface, packet: Packet, world: World) -> Truth:
-    return _device(packet.iif if match.way == "in" else packet.oif, match.names)
-
-
-def _device(own: str | None, names: tuple[NamePattern, ...]) -> Truth:
-    """Whether the device is meant; the pattern for any name fits without a device too, as in the kernel."""
-    if own is None:
-        return True if any(name.prefix and not name.text for name in names) else None
-    return any(name.fits(own) for name in names)
+    return is_named(packet.iif if match.way == "in" else packet.oif, match.names)
 
 
 def _physdev(match: matches.Physdev, packet: Packet, world: World) -> Truth:

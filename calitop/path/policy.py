@@ -15,7 +15,8 @@ from ipaddress import ip_network
 
 from calitop.formats import iptables_values as read
 from calitop.model.network import IpFamily, IpRule, NextHop, Route
-from calitop.model.values import Address
+from calitop.model.values import Address, NamePattern
+from calitop.path.devices import is_named
 from calitop.path.bits import FULL, NO_MARK, Bits
 from calitop.path.fib import WIDTH, Fib, tos_of
 from calitop.path.packet import NO_DEVICE
@@ -294,7 +295,7 @@ def rule_fits(world: World, rule: IpRule, query: Query) -> Truth:
 
 def _selectors(world: World, rule: IpRule, query: Query) -> Iterator[Truth]:
     if rule.iif is not None:
-        yield None if query.iif is None else query.iif == rule.iif
+        yield is_named(query.iif, (NamePattern(rule.iif),))
     if rule.oif is not None:
         yield query.oif == rule.oif
     if rule.fwmark is not None:

@@ -146,22 +146,31 @@ class Stack:
         if packet.ttl is not None and packet.ttl <= 1:
             self._stopped(flight, "ttl", None, "its TTL ends here")
             return
-        if self._is_too_long(flight, way):
+        fitting = self._fitting(flight, way)
+        if fitting is None:
             return
         ttl = None if packet.ttl is None else packet.ttl - 1
-        changed = flight.carrying(replace(packet, ttl=ttl, oif=dev))
+        changed = fitting.carrying(replace(packet, ttl=ttl, oif=dev))
         self._out(self._walk("FORWARD", [changed]), way)
 
-    def _is_too_long(self, flight: Flight, way: Way) -> bool:
-        """Whether the device is too small for the packet; what does not fit is not cut here."""
+    def _fitting(self, flight: Flight, way: Way) -> Flight | None:
+        """The way through a device that is large enough, or that may cut the packet into fragments."""
         link = self.node.world.links.get(way.dev or "")
         limit = way.route.mtu if way.route is not None and way.route.mtu else link.mtu if link else None
-        length = flight.packet.length
-        if limit is None or length is None or length <= limit:
-            return False
-        told = f"it has {length} bytes, {way.dev} takes {limit}; it may not be cut (DF)"
-        self._stopped(flight, "mtu", way.dev, told)
-        return True
+        packet = flight.packet
+        if limit is None or packet.length is None or packet.length <= limit:
+            return flight
+        told = f"it has {packet.length} bytes, {way.dev} takes {limit}"
+        if packet.dont_fragment is False and packet.family == "ipv4":
+            cut = f"{self.node.name} cuts it into fragments: {told}"
+            return replace(flight, assumed=(*flight.assumed, cut))
+        may_not, may = f"{told}; it may not be cut (DF)", "the packet may be cut (no DF)"
+        if packet.dont_fragment is None and packet.family == "ipv4":
+            asked = ("fragment", self.node.name, way.dev, packet.ends)
+            self._stopped(flight.assuming(Condition(asked, 1, 2, "its DF is set")), "mtu", way.dev, may_not)
+            return flight.assuming(Condition(asked, 0, 2, may))
+        self._stopped(flight, "mtu", way.dev, f"{may_not}, and answers `fragmentation needed`")
+        return None
 
     def _stopped(self, flight: Flight, name: str, dev: str | None, words: str) -> None:
         where = Where(node=self.node.name, kind="kernel", name=name, device=dev)
@@ -214,9 +223,10 @@ class Stack:
             then(chosen.took(route_step(self.node, one, way)), way)
 
     def _output(self, flight: Flight, way: Way) -> None:
-        if self._is_too_long(flight, way):
+        fitting = self._fitting(flight, way)
+        if fitting is None:
             return
-        before = [flight.carrying(unseen(flight.packet))]
+        before = [fitting.carrying(unseen(flight.packet))]
         seen = self._tracked(self._walk("OUTPUT", before, below=CONNTRACK))
         for one in self._walk("OUTPUT", seen, above=CONNTRACK, below=_MANGLE_DONE):
             self._rerouted(one, way, flight.packet, self._output_nat)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
+from calitop.errors import CalitopError
 from calitop.model.place import Where
 from calitop.model.values import Address
 from calitop.path.bits import NO_MARK, Bits
@@ -51,7 +53,7 @@ class Traced:
 
     forward: Path
     reply: Path | None = None
-    """None where it was not asked for, or where no way delivers the packet."""
+    """None where it was not asked for, or where no way delivers the packet or may do so (BPF)."""
     asymmetry: str | None = None
     """In words, where the answer takes another way (`out by tunl0, back by cilium_host`)."""
 
@@ -65,11 +67,23 @@ def trace(network: Network, request: Request) -> Traced:
     start = network.start(request.src, request.on, request.dev)
     ends = _Trace(network).follow(start, Flight(_packet(request)))
     forward = path_of(ends)
-    delivered = next((end for end in ends if end.verdict == "delivered"), None)
-    if not request.reply or delivered is None:
+    arrived = _arrived(ends)
+    if not request.reply or arrived is None:
         return Traced(forward)
-    back = path_of(_Trace(network).follow(*_answer(network, request, delivered)))
-    return Traced(forward, back, _asymmetry(delivered.flight.steps(), back))
+    answer = _answer(network, request, arrived)
+    if answer is None:
+        return Traced(forward)
+    back = path_of(_Trace(network).follow(*answer))
+    return Traced(forward, back, _asymmetry(arrived.flight.steps(), back))
+
+
+def _arrived(ends: Sequence[End]) -> End | None:
+    """The way that an answer answers: one that is delivered, else one on which BPF may deliver it."""
+    delivered = next((end for end in ends if end.verdict == "delivered"), None)
+    by_bpf = (
+        end for end in ends if end.where is not None and end.where.kind == "bpf" and not end.flight.inside
+    )
+    return delivered or min(by_bpf, key=lambda end: len(end.flight.conditions), default=None)
 
 
 def _packet(request: Request) -> Packet:
@@ -91,21 +105,46 @@ def _packet(request: Request) -> Packet:
         length=request.length or _LENGTHS[request.protocol],
         ttl=64,
         tos=0,
+        dont_fragment=True,
     )
 
 
-def _answer(network: Network, request: Request, delivered: End) -> tuple[Start, Flight]:
-    """Where the answer starts, and the answer: ends turned round, what conntrack saw kept."""
-    arrived = delivered.flight.packet
+def _answer(network: Network, request: Request, end: End) -> tuple[Start, Flight] | None:
+    """Where the answer starts, and the answer: ends turned round, what conntrack saw kept.
+
+    None where it is not known on which node BPF delivers the packet.
+    """
+    arrived, where = end.flight.packet, end.where
     flags = _SYN_ACK if request.protocol == "tcp" else Bits(0, 0)
     packet = replace(
-        arrived.reply(), mark=NO_MARK, connmark=NO_MARK, tcp_flags=flags, length=arrived.length, ttl=64, tos=0
+        arrived.reply(),
+        mark=NO_MARK,
+        connmark=NO_MARK,
+        tcp_flags=flags,
+        length=arrived.length,
+        ttl=64,
+        tos=0,
+        dont_fragment=request.protocol != "icmp",
     )
-    node = network.node(delivered.flight.steps()[-1].node)
-    where = delivered.where
-    devices = (where.device,) if where is not None and where.kind == "link" and where.device else ()
-    flight = replace(Flight(packet), connections=delivered.flight.connections)
-    return Start(node, devices), flight
+    flight = replace(Flight(packet), connections=end.flight.connections)
+    if end.verdict == "delivered":
+        device = where.device if where is not None and where.kind == "link" else None
+        node = network.node(end.flight.steps()[-1].node)
+        return Start(node, (device,) if device else ()), flight
+    return _answer_behind_bpf(network, flight, where)
+
+
+def _answer_behind_bpf(network: Network, flight: Flight, where: Where | None) -> tuple[Start, Flight] | None:
+    """The answer to a packet that BPF has taken, on the assumption that it is delivered."""
+    src = flight.packet.src
+    if src is None or where is None:
+        return None
+    try:
+        start = network.start(src)
+    except CalitopError:
+        return None
+    told = f"BPF at {where.device} of {where.node} delivers the packet"
+    return start, replace(flight, assumed=(told,))
 
 
 def _asymmetry(out: tuple[Step, ...], back: Path) -> str | None:

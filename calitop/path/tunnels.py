@@ -71,6 +71,7 @@ def encapsulated(
         length=None if inner.length is None else inner.length + kind.overhead,
         ttl=64,
         tos=inner.tos,
+        dont_fragment=inner.dont_fragment,
         fragment=False,
         has_socket=False,
     )
