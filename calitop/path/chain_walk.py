@@ -10,15 +10,15 @@ Source: ipt_do_table in net/ipv4/netfilter/ip_tables.c, nft_do_chain in net/netf
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from calitop.model.place import Where
 from calitop.model.rules import Chain, ChainKey, Rule, TableKey
 from calitop.model.spec import RuleSpec
 from calitop.model.targets import Target
-from calitop.path.bits import UNKNOWN
-from calitop.path.conditions import NO, YES, matched, missed, test
-from calitop.path.effects import GO_ON, Site, apply
+from calitop.path.conditions import NO, YES, Tested, matched, missed, test
+from calitop.path.effects import GO_ON, Site, apply, unmarked
+from calitop.path.excerpts import last_rule
 from calitop.path.flight import Condition, End, Flight
 from calitop.path.joining import joined
 from calitop.path.node import Node
@@ -52,6 +52,18 @@ class ChainWalk:
             self._policy(key, chain, flight)
         self.accepted = joined(self.accepted)
 
+    def perhaps(self, key: ChainKey, guard: RuleSpec | None, flights: Sequence[Flight]) -> None:
+        """Send ways through a chain whose callers were not captured, so far as these would call it."""
+        past, taken = [], []
+        for flight in flights:
+            place = (self.visit, key)
+            tested = Tested(True) if guard is None else test(guard, flight, self.node.world, place)
+            if tested.truth is not True:
+                past.append(missed(flight, tested.open, place) if tested.open else flight)
+            if tested.truth is not False:
+                taken.append(matched(flight, tested.open))
+        self.accepted = joined([*self.accepted, *past, *self._chain(key, taken)])
+
     def _policy(self, key: ChainKey, chain: Chain, flight: Flight) -> None:
         where = Where.of_chain(self.node.name, "policy", key, None)
         if chain.policy is None and key.backend != "native":
@@ -83,29 +95,30 @@ class ChainWalk:
             return []
         self._open.append(key)
         back: list[Flight] = []
-        live: Sequence[Flight] = flights
+        live = flights
+        if chain.complete is False and flights:
+            known = last_rule(key.chain)
+            why = f"rules of chain {key.chain} are missing in the files{f'; {known}' if known else ''}"
+            live = self._unread(flights, key, why)
         plan = self.node.plan(key)
         for index in plan.candidates(flight.packet for flight in flights):
             live = self._rule(key, index, plan.rules[index], plan.spec(index), live, back)
             if not live:
                 break
         self._open.pop()
-        if chain.complete is False and live:
-            live = self._unread(live, key, f"rules of chain {key.chain} are missing in the files")
         return joined([*back, *live])
 
     def _unread(self, flights: Sequence[Flight], key: ChainKey, why: str) -> list[Flight]:
         """The ways on the assumption that nothing is decided where rules were not captured."""
         asked = ("unread", self.node.name, key)
-        missing = f"{_SAVE} of {self.node.name}, whole"
+        missing = f"{_SAVE} of {self.node.name}, whole, before and after a ping"
+        rule = f"a rule of {key.chain} that was not captured"
+        where = Where.of_chain(self.node.name, "rule", key, None)
         back = []
         for flight in flights:
-            decided = flight.assuming(Condition(asked, YES, 2, f"chain {key.chain} decides", missing))
-            where = Where.of_chain(self.node.name, "rule", key, None)
+            decided = flight.assuming(Condition(asked, YES, 2, f"{rule} decides", missing))
             self.ended.append(End(decided, "undecided", where, why, (missing,)))
-            passed = flight.assuming(Condition(asked, NO, 2, f"chain {key.chain} lets it go on", missing))
-            packet = replace(passed.packet, mark=UNKNOWN)
-            back.append(replace(passed, packet=packet, epoch=passed.epoch + 1))
+            back.append(unmarked(flight.assuming(Condition(asked, NO, 2, f"no{rule[1:]} decides", missing))))
         return back
 
     def _end_all(self, flights: Sequence[Flight], key: ChainKey, because: str) -> None:
@@ -125,9 +138,10 @@ class ChainWalk:
     ) -> list[Flight]:
         """The ways that come to the next rule; those that return from the chain are added to `back`."""
         past, taken = [], []
+        table = TableKey(key.family, key.backend, key.table)
         for flight in flights:
             place = (self.visit, key, index, len(flight.conditions))
-            tested = test(spec, flight, self.node.world, place)
+            tested = test(spec, flight, self.node.world, place, table)
             if tested.truth is False or (tested.truth is None and _changes_nothing(spec)):
                 past.append(flight)
                 continue

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 
 from calitop.model import matches
 from calitop.model.matches import Match
+from calitop.model.rules import TableKey
 from calitop.model.spec import RuleSpec
 from calitop.path.bits import FULL, Bits
 from calitop.path.flight import Condition, Flight
@@ -48,7 +49,9 @@ class Tested:
     """Where `truth` is None: the conditions that are open."""
 
 
-def test(rule: RuleSpec, flight: Flight, world: World, place: Hashable) -> Tested:
+def test(
+    rule: RuleSpec, flight: Flight, world: World, place: Hashable, table: TableKey | None = None
+) -> Tested:
     """Whether a rule takes a flight, given what was assumed on its way.
 
     Args:
@@ -56,9 +59,10 @@ def test(rule: RuleSpec, flight: Flight, world: World, place: Hashable) -> Teste
         flight: The packet and its assumptions.
         world: The node.
         place: What tells this visit of the rule from every other one.
+        table: The rule's table.
     """
     found: list[Question] = []
-    for at, (match, truth) in enumerate(conditions(rule, flight.packet, world)):
+    for at, (match, truth) in enumerate(conditions(rule, flight.packet, world, table)):
         if truth is False:
             return Tested(False)
         if truth is None:
@@ -115,10 +119,11 @@ def question(match: Match, flight: Flight, world: World, place: Hashable) -> Que
 
 
 def _by_chance(match: Match, words: str, place: Hashable) -> Question:
+    yes, no = f"{words} holds", f"{words} does not hold"
     if isinstance(match, matches.Statistic) and match.probability:
         one_of = round(1 / match.probability)
-        return Question(("chance", place), f"chance takes this of {one_of}", f"chance passes by this of {one_of}", match)
-    return Question(("chance", place), f"{words} holds", f"{words} does not hold", match)
+        yes, no = f"chance takes this of {one_of}", f"chance passes by this of {one_of}"
+    return Question(("chance", place), yes, no, match)
 
 
 def _addresses(match: matches.InSet, packet: Packet) -> str:

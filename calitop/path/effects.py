@@ -10,7 +10,7 @@ from calitop.model import targets
 from calitop.model.place import Where
 from calitop.model.rules import ChainKey
 from calitop.model.targets import Action, Target
-from calitop.path.bits import FULL, Bits
+from calitop.path.bits import FULL, UNKNOWN, Bits
 from calitop.path.flight import End, Flight
 from calitop.path.nat import NoAddressError, rewritten
 from calitop.path.node import Node
@@ -49,13 +49,14 @@ def apply(target: Target, flight: Flight, site: Site) -> Flight | End:
     if target.name == "NOTRACK":
         return _track(targets.Track(notrack=True), flight, site)
     if target.name in ("MARK", "CONNMARK", "HMARK"):
-        return _marks_unknown(flight)
+        return unmarked(flight)
     because = f"calitop does not know what target {target.name} does"
     return End(flight, "undecided", site.where, because, ("counters before and after a ping",))
 
 
-def _marks_unknown(flight: Flight) -> Flight:
-    packet = replace(flight.packet, mark=Bits(0, 0), connmark=Bits(0, 0))
+def unmarked(flight: Flight) -> Flight:
+    """The way behind rules that nobody has read: its marks may be anything."""
+    packet = replace(flight.packet, mark=UNKNOWN, connmark=UNKNOWN)
     return replace(flight, packet=packet, epoch=flight.epoch + 1)
 
 

@@ -1,4 +1,4 @@
-"""Chains of an excerpt (a `grep` of a listing) whose callers were not captured, by the hook that their names tell.
+"""Chains of an excerpt (a `grep` of a listing) whose callers were not captured: where their names put them.
 
 An excerpt rarely holds the kernel's own chains. What it holds is met all the same: the names of
 Felix, Cilium and kube-proxy tell from which hook each of their chains is called.
@@ -37,6 +37,12 @@ _HOOKS = (
 )
 """Names with their hooks, in the order in which chains of one hook are met; a group is the hook itself."""
 
+_LAST = (
+    (r"cali-from-endpoint-mark", "its last rule drops what has no interface's mark"),
+    (r"cali-(?:from|to)-wl-dispatch(?:-.+)?", "its last rule drops what is of no known interface"),
+    (r"cali-(?:fw|tw)-.+", "its last rule drops what no profile accepts"),
+)
+"""What Felix always puts last into a chain."""
 _ENDPOINT_MARK = re.compile(r"cali-(?:forward|from)-endpoint-mark")
 
 
@@ -45,6 +51,7 @@ class Root:
     """A captured chain that a hook calls by way of chains that were not captured."""
 
     key: ChainKey
+    priority: int
     guard: RuleSpec | None = None
     """What the callers ask before they call it; None where they ask nothing."""
 
@@ -65,14 +72,16 @@ def was_cut(state: NodeState, family: IpFamily) -> bool:
 def roots(state: NodeState, family: IpFamily, hook: str) -> list[Root]:
     """The chains that a hook leads to by their names, in the order in which it does."""
     found = [
-        (builtin_priority(table.name, hook) or 0, at, ruleset.key(table).chain(chain.name))
+        (priority, at, ruleset.key(table).chain(chain.name))
         for ruleset in state.rulesets
         if ruleset.family in (family, None) and is_excerpt(ruleset)
         for table in ruleset.tables
         for chain in _uncalled(table)
         for at in _places(chain.name, hook)
+        if (priority := builtin_priority(table.name, hook)) is not None
     ]
-    return [Root(key, _guard(state, key.chain)) for _, _, key in sorted(found)]
+    found.sort(key=lambda one: one[:2])
+    return [Root(key, priority, _guard(state, key.chain)) for priority, _, key in found]
 
 
 def _uncalled(table: Table) -> Iterator[Chain]:
@@ -90,6 +99,11 @@ def _places(name: str, hook: str) -> Iterator[int]:
             if hook in (hooks or (found[1],)):
                 yield at
             return
+
+
+def last_rule(chain: str) -> str | None:
+    """What is known of a chain's last rule by its name, in words."""
+    return next((words for pattern, words in _LAST if re.fullmatch(pattern, chain)), None)
 
 
 @cache

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from calitop.model.network import IpFamily
 from calitop.path.base_chains import BaseChain, base_chains, rules_were_read
 from calitop.path.chain_walk import ChainWalk
+from calitop.path.effects import unmarked
+from calitop.path.excerpts import Root, roots, was_cut
 from calitop.path.flight import Condition, End, Flight
 from calitop.path.joining import joined
 from calitop.path.nat import is_rewritten
@@ -48,7 +50,12 @@ def walk(
         return Walked([], [])
     family = live[0].packet.family
     if not rules_were_read(node.state, family):
-        return _unread(node, hook, live)
+        live, ended = _unread(node, live, f"the rules of {node.name} were not captured")
+    elif was_cut(node.state, family):
+        live, ended = _unread(node, live, f"only an excerpt of the rules of {node.name} was captured")
+        for root in roots(node.state, family, hook):
+            if above <= root.priority < below:
+                live = _perhaps(node, hook, root, live, ended)
     for base in _between(node, family, hook, above, below):
         live = _through(node, hook, base, live, ended)
         if not live:
@@ -78,16 +85,24 @@ def _asks_nat(flight: Flight, hook: str) -> bool:
     return NEW in packet.ct_state and packet.is_tracked is not False and not is_rewritten(packet, hook)
 
 
-def _unread(node: Node, hook: str, flights: list[Flight]) -> Walked:
-    missing = f"iptables-save -c of {node.name}"
-    asked = ("rules", node.name, hook)
-    decided = [
-        flight.assuming(Condition(asked, 1, 2, f"a rule of {node.name} decides", missing))
-        for flight in flights
-    ]
-    because = f"the rules of {node.name} were not captured"
-    passed = [
-        flight.assuming(Condition(asked, 0, 2, f"no rule of {node.name} stops it", missing))
-        for flight in flights
-    ]
-    return Walked(passed, [End(one, "undecided", None, because, (missing,)) for one in decided])
+def _perhaps(node: Node, hook: str, root: Root, flights: list[Flight], ended: list[End]) -> list[Flight]:
+    """The ways that a chain of an excerpt lets go on."""
+    chains = ChainWalk(node, hook, (node.name, hook, root.key))
+    chains.perhaps(root.key, root.guard, flights)
+    ended += chains.ended
+    return chains.accepted
+
+
+def _unread(node: Node, flights: list[Flight], because: str) -> tuple[list[Flight], list[End]]:
+    """The ways on which rules that were not captured only mark, and their ends where they do more."""
+    missing = f"iptables-save -c of {node.name}, whole, before and after a ping"
+    asked = ("rules", node.name)
+    words = f"a chain of {node.name} that was not captured"
+    on, ended = [], []
+    for flight in flights:
+        if flight.answer(asked) is None:
+            decided = flight.assuming(Condition(asked, 1, 2, f"{words} decides", missing))
+            ended.append(End(decided, "undecided", None, because, (missing,)))
+            flight = flight.assuming(Condition(asked, 0, 2, f"no{words[1:]} decides", missing))
+        on.append(unmarked(flight))
+    return on, ended

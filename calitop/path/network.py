@@ -6,10 +6,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from ipaddress import ip_address, ip_network
 
-from calitop.cni.names import link_role
+from calitop.cni.names import link_owner, link_role
 from calitop.errors import CalitopError
 from calitop.model.values import Address
 from calitop.path.bpf_devices import redirects
+from calitop.path.devices import some_device
 from calitop.path.node import Node
 from calitop.path.routing import lookup
 from calitop.path.stack import is_pod_link
@@ -67,7 +68,7 @@ class Network:
         owner = self.owner(src)
         if owner is not None and dev is None:
             return Start(owner, ())
-        for witness in (_by_listing, _by_route, _by_filter, _by_range):
+        for witness in (_by_listing, _by_route, _by_filter, _by_range, _by_name):
             found = [node for node in self.nodes if witness(node, src)]
             if len(found) == 1:
                 return Start(found[0], (dev,) if dev else self._pod_devices(found[0], src))
@@ -84,11 +85,17 @@ class Network:
                 return (found,)
         claimed = {route.dev for route in node.state.routes if route.gateway is None and route.dev}
         free = [name for name in node.world.links if is_pod_link(node, name) and name not in claimed]
-        if not free:
+        beginning = _beginning(node, src) if not free else None
+        if not free and beginning is None:
             raise CalitopError(
                 f"by which interface {src} sends on {node.name} is not known: say --in INTERFACE"
             )
-        return tuple(free)
+        return (some_device(beginning),) if beginning is not None else tuple(free)
+
+    def listed_on(self, address: Address | None) -> str | None:
+        """The node that a listing of pods puts an address on, given or not."""
+        pods = (pod for node in self.nodes for pod in node.state.pods if pod.ip and pod.node)
+        return next((pod.node for pod in pods if ip_address((pod.ip or "").split("/")[0]) == address), None)
 
     def next_node(self, hop: Address | None, sender: Node) -> tuple[Node, str] | None:
         """The node that takes what is sent to an address on the wire, and the device it comes in by."""
@@ -159,6 +166,24 @@ def _by_range(node: Node, src: Address) -> str | None:
         if route.gateway is None or route.dst == "default":
             continue
         gateway, network = ip_address(route.gateway), ip_network(route.dst, strict=False)
-        if gateway in node.world.owners and gateway in network and src in network:
+        is_own = gateway in node.world.owners or not node.world.addresses_known
+        if is_own and gateway in network and src in network:
             return route.dev
     return None
+
+
+def _by_name(node: Node, src: Address) -> str | None:
+    """The node that the listing of pods names, whose interfaces were not captured."""
+    for pod in node.state.pods:
+        if pod.ip and ip_address(pod.ip.split("/")[0]) == src and pod.node == node.name:
+            return pod.node
+    return None
+
+
+_BEGINNINGS = {"cilium": "lxc", "calico": "cali"}
+
+
+def _beginning(node: Node, src: Address) -> str | None:
+    """How the name of a pod's device begins, by whose device the pod's address is routed to."""
+    owners = {link_owner(way.dev) for way in lookup(node.world, src).ways if way.dev}
+    return next((start for owner, start in _BEGINNINGS.items() if owner in owners), None)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import cached_property
 
 from calitop.model.node import NodeState
-from calitop.model.rules import Chain, ChainKey, VerdictMap
+from calitop.model.rules import Chain, ChainKey
 from calitop.path.chain_plan import ChainPlan
 from calitop.path.world import World
 
@@ -32,16 +32,6 @@ class Node:
     def chains(self) -> dict[ChainKey, Chain]:
         """Every chain of the node by its key."""
         return self.state.chains()
-
-    @cached_property
-    def maps(self) -> dict[ChainKey, VerdictMap]:
-        """The named nft sets and maps, by the key a chain of that name and table would have."""
-        return {
-            ruleset.key(table).chain(one.name): one
-            for ruleset in self.state.rulesets
-            for table in ruleset.tables
-            for one in table.maps
-        }
 
     def plan(self, key: ChainKey) -> ChainPlan:
         """A chain's rules, ready for lookups."""

@@ -16,8 +16,8 @@ from ipaddress import ip_network
 from calitop.formats import iptables_values as read
 from calitop.model.network import IpFamily, IpRule, NextHop, Route
 from calitop.model.values import Address, NamePattern
-from calitop.path.devices import is_named
 from calitop.path.bits import FULL, NO_MARK, Bits
+from calitop.path.devices import is_named
 from calitop.path.fib import WIDTH, Fib, tos_of
 from calitop.path.packet import NO_DEVICE
 from calitop.path.three import Truth, every, negation

@@ -11,10 +11,10 @@ from dataclasses import replace
 
 from calitop.model import matches, values
 from calitop.path.bits import NO_MARK
+from calitop.path.devices import is_named
 from calitop.path.packet import NO_DEVICE, Packet
 from calitop.path.policy import UNKNOWN_WAY, Query, Way, fib_ways
 from calitop.path.three import Truth, agreed, negation
-from calitop.path.devices import is_named
 from calitop.path.world import World
 
 

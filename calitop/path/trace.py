@@ -9,6 +9,7 @@ from typing import Literal
 from calitop.errors import CalitopError
 from calitop.model.place import Where
 from calitop.model.values import Address
+from calitop.path.beyond import ends_beyond
 from calitop.path.bits import NO_MARK, Bits
 from calitop.path.flight import Condition, End, Flight
 from calitop.path.network import Network, Start
@@ -248,8 +249,8 @@ class _Trace:
             return
         found = self._network.next_node(hop, node)
         if found is None:
-            because = f"it leaves the nodes given by {leaving.dev} of {node.name} to {hop}"
-            self._ends.append(End(leaving.flight, "left", where, because))
+            there = self._network.listed_on(_innermost(leaving.flight).dst) or str(hop)
+            self._ends += ends_beyond(node, leaving.flight, leaving.dev, hop, there)
             return
         packet = replace(leaving.flight.packet, mark=NO_MARK)
         self._arrived(found[0], leaving.flight.carrying(packet), found[1], hops)
@@ -259,6 +260,11 @@ class _Trace:
             one.dev == leaving.dev and one.address.split("/")[0] == str(hop) and "FAILED" in one.state
             for one in node.state.neighbours
         )
+
+
+def _innermost(flight: Flight) -> Packet:
+    """The packet that was asked for, tunnels taken away."""
+    return flight.inside[0] if flight.inside else flight.packet
 
 
 def _deliver(node: Node, flight: Flight, words: str) -> Step:

@@ -6,19 +6,17 @@ read and tested as the rule `iifname "cali1" …` would be.
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterator, Sequence
+from collections.abc import Hashable, Iterator
 
 from calitop.formats.nft_rule import lead_of_verdict
-from calitop.formats.spec import spec_of_text
 from calitop.model.rules import VerdictMap
 from calitop.model.targets import Target
 from calitop.path.conditions import NO, YES, matched, missed, test
 from calitop.path.effects import Site
 from calitop.path.flight import Condition, Flight
-from calitop.path.packet import Packet
+from calitop.path.nft_elements import Elements, condition, near
 
 _CHANCE = frozenset(("numgen", "jhash", "symhash"))
-Elements = Sequence[tuple[str, str | None]]
 
 
 def elements_met(
@@ -26,13 +24,13 @@ def elements_met(
 ) -> Iterator[tuple[Target | None, Flight]]:
     """Each verdict that the packet can meet, with the way on which it does; None where no element fits."""
     options = {option.name: option.values for option in target.options}
-    key = options.get("key", ())
+    key = " ".join(options.get("key", ()))
     known, whole = _elements(target, site)
-    if _CHANCE.intersection(key):
+    if _CHANCE.intersection(key.split()):
         yield from _by_chance(known, flight, place)
         return
-    for at, (name, verdict) in enumerate(_near(known, flight.packet, key)):
-        tested = test(spec_of_text(_condition(key, name), "nft"), flight, site.node.world, (place, at))
+    for at, (name, verdict) in enumerate(near(known, key, flight.packet)):
+        tested = test(condition(key, name), flight, site.node.world, (place, at))
         if tested.truth is False:
             continue
         if tested.truth is True:
@@ -53,24 +51,8 @@ def _elements(target: Target, site: Site) -> tuple[Elements, bool]:
         found = [option.values for option in target.options if option.name == "element"]
         return [(values[0], values[1]) for values in found if len(values) > 1], True
     key = site.key._replace(chain=named.removeprefix("@"))
-    one: VerdictMap | None = site.node.maps.get(key)
+    one: VerdictMap | None = site.node.world.nft_sets.get(key)
     return (one.elements, one.complete is True) if one is not None else ((), False)
-
-
-def _near(known: Elements, packet: Packet, key: Sequence[str]) -> Iterator[tuple[str, str | None]]:
-    """The elements worth testing: of a map by address those that name the packet's, or a range."""
-    own = str(packet.dst) if "daddr" in key and packet.dst is not None else None
-    for name, verdict in known:
-        if own is None or own in name or "/" in name or "-" in name or "*" in name:
-            yield name, verdict
-
-
-def _condition(key: Sequence[str], name: str) -> str:
-    """The element as a rule would say it: `ip daddr . th dport` with `10.0.0.1 . 80`."""
-    fields = " ".join(key).split(" . ")
-    values = name.split(" . ")
-    pairs = zip(fields, values, strict=False) if len(fields) == len(values) else [(" ".join(key), name)]
-    return " ".join(f"{one} {value}" for one, value in pairs)
 
 
 def _target(verdict: str | None) -> Target | None:

@@ -116,7 +116,7 @@ class LocalRunner:
         return replace(answer, command=f"{wanted.line}  # by python-iptables")
 
     def _bpf_programs(self, wanted: Capture) -> Captured:
-        """`bpftool net`, with what an old one does not know; without one, only what the kernel tells of tcx."""
+        """`bpftool net`, with what an old one does not know; without one, what the kernel tells of tcx."""
         answer = self._program(wanted)
         if answer.ok:
             return replace(answer, text=tcx.with_tcx(answer.text))
