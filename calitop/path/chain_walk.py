@@ -16,7 +16,7 @@ from calitop.model.place import Where
 from calitop.model.rules import Chain, ChainKey, Rule, TableKey
 from calitop.model.spec import RuleSpec
 from calitop.model.targets import Target
-from calitop.path.conditions import NO, YES, Tested, matched, missed, test
+from calitop.path.conditions import NO, YES, Tested, parted, test
 from calitop.path.effects import GO_ON, Site, apply, unmarked
 from calitop.path.excerpts import last_rule
 from calitop.path.flight import Condition, End, Flight
@@ -54,14 +54,12 @@ class ChainWalk:
 
     def perhaps(self, key: ChainKey, guard: RuleSpec | None, flights: Sequence[Flight]) -> None:
         """Send ways through a chain whose callers were not captured, so far as these would call it."""
-        past, taken = [], []
+        taken, past = [], []
         for flight in flights:
-            place = (self.visit, key)
-            tested = Tested(True) if guard is None else test(guard, flight, self.node.world, place)
-            if tested.truth is not True:
-                past.append(missed(flight, tested.open, place) if tested.open else flight)
-            if tested.truth is not False:
-                taken.append(matched(flight, tested.open))
+            tested = Tested(True) if guard is None else test(guard, flight, self.node.world, self.visit)
+            inside, outside = parted(flight, tested)
+            taken += inside
+            past += outside
         self.accepted = joined([*self.accepted, *past, *self._chain(key, taken)])
 
     def _policy(self, key: ChainKey, chain: Chain, flight: Flight) -> None:
@@ -137,19 +135,20 @@ class ChainWalk:
         back: list[Flight],
     ) -> list[Flight]:
         """The ways that come to the next rule; those that return from the chain are added to `back`."""
-        past, taken = [], []
+        past: list[Flight] = []
+        taken: list[Flight] = []
         table = TableKey(key.family, key.backend, key.table)
+        action = ", ".join(_action(target) for target in spec.targets)
         for flight in flights:
             place = (self.visit, key, index, len(flight.conditions))
             tested = test(spec, flight, self.node.world, place, table)
-            if tested.truth is False or (tested.truth is None and _changes_nothing(spec)):
+            if tested.truth is None and _changes_nothing(spec):
                 past.append(flight)
                 continue
-            if tested.truth is None:
-                past.append(missed(flight, tested.open, place))
-                flight = matched(flight, tested.open)
-            action = ", ".join(_action(target) for target in spec.targets)
-            taken.append(flight.took(self._step("rule", key, rule.number, index, action, rule.text, flight)))
+            fitting, others = parted(flight, tested)
+            past += others
+            for one in fitting:
+                taken.append(one.took(self._step("rule", key, rule.number, index, action, rule.text, one)))
         for target in spec.targets:
             taken = self._target(target, Site(self.node, self.hook, key, rule.number), taken, back)
         return joined([*past, *taken]) if past and taken else past or taken

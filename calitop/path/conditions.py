@@ -8,19 +8,24 @@ from __future__ import annotations
 
 from collections.abc import Hashable
 from dataclasses import dataclass, replace
+from typing import cast
 
 from calitop.model import matches
 from calitop.model.matches import Match
 from calitop.model.rules import TableKey
 from calitop.model.spec import RuleSpec
-from calitop.path.bits import FULL, Bits
+from calitop.path.bits import FULL, UNKNOWN, Bits
 from calitop.path.flight import Condition, Flight
+from calitop.path.mark_logic import narrowed
 from calitop.path.matches import conditions
 from calitop.path.packet import Packet
 from calitop.path.three import Truth
 from calitop.path.world import World
 
 NO, YES = 0, 1
+ALL = "all"
+"""Kind of the assumption that not all of several conditions hold."""
+MARKS = ("mark", "connmark")
 
 _BY_CHANCE = (matches.Unknown, matches.Limit, matches.Statistic)
 
@@ -34,6 +39,11 @@ class Question:
     no: str
     match: Match
     missing: str | None = None
+
+    @property
+    def holds(self) -> int:
+        """The answer with which the rule's condition holds."""
+        return NO if self.match.negated else YES
 
     def condition(self, answer: int) -> Condition:
         """One of its two answers as an assumption."""
@@ -70,30 +80,78 @@ def test(
             answer = flight.answer(asked.key)
             if answer is None:
                 found.append(asked)
-            elif (answer == YES) == match.negated:
+            elif answer != asked.holds:
                 return Tested(False)
     return Tested(None, tuple(found)) if found else Tested(True)
 
 
-def matched(flight: Flight, questions: tuple[Question, ...]) -> Flight:
-    """The flight on the assumption that all open conditions hold."""
+def parted(flight: Flight, tested: Tested) -> tuple[list[Flight], list[Flight]]:
+    """The ways on which a rule takes the flight, and those on which it does not; at most one of each."""
+    if tested.truth is not None:
+        return ([flight], []) if tested.truth else ([], [flight])
+    both = matched(flight, tested.open), missed(flight, tested.open)
+    taken, past = ([] if one is None else [one] for one in both)
+    return taken, past
+
+
+def matched(flight: Flight, questions: tuple[Question, ...]) -> Flight | None:
+    """The flight on the assumption that all open conditions hold; None where they cannot."""
+    found: Flight | None = flight
     for one in questions:
-        flight = _answered(flight, one, NO if one.match.negated else YES)
+        found = _answered(found, one, one.holds) if found is not None else None
+    return found
+
+
+def missed(flight: Flight, questions: tuple[Question, ...]) -> Flight | None:
+    """The flight on the assumption that one of the open conditions does not hold; None where all must."""
+    if len(questions) == 1:
+        return _answered(flight, questions[0], 1 - questions[0].holds)
+    whole = tuple((one.key, one.holds) for one in questions)
+    words = " and ".join(one.yes if one.holds else one.no for one in questions)
+    missing = next((one.missing for one in questions if one.missing), None)
+    if flight.answer((ALL, whole)) == NO:
+        return flight
+    return _possible(flight.assuming(Condition((ALL, whole), NO, 2, f"not all of: {words}", missing)))
+
+
+def _answered(flight: Flight, asked: Question, answer: int) -> Flight | None:
+    packet = _narrowed(flight.packet, asked.match, answer == YES)
+    return _possible(replace(flight.assuming(asked.condition(answer)), packet=packet))
+
+
+def _possible(flight: Flight) -> Flight | None:
+    """The flight with what its answers imply together; None where they contradict each other."""
+    given: dict[Hashable, int] = {one.key: one.answer for one in flight.conditions}
+    for one in flight.conditions:
+        if one.key[0] == ALL and all(given.get(key) == answer for key, answer in _parts(one)):
+            return None
+    for name in MARKS:
+        bits = _implied(flight, name)
+        if bits is None:
+            return None
+        own: Bits = getattr(flight.packet, name)
+        new = bits.known & ~own.known
+        if new:
+            both = Bits(own.value | (bits.value & new), own.known | new)
+            flight = flight.carrying(_with_mark(flight.packet, name, both))
     return flight
 
 
-def missed(flight: Flight, questions: tuple[Question, ...], place: Hashable) -> Flight:
-    """The flight on the assumption that one of the open conditions does not hold."""
-    if len(questions) == 1:
-        return _answered(flight, questions[0], YES if questions[0].match.negated else NO)
-    words = " and ".join(one.no if one.match.negated else one.yes for one in questions)
-    missing = next((one.missing for one in questions if one.missing), None)
-    return flight.assuming(Condition(("all", place), NO, 2, f"not all of: {words}", missing))
+def _implied(flight: Flight, name: str) -> Bits | None:
+    """What the answers about a mark tell of those bits that were unknown when they were given."""
+    told, excluded = UNKNOWN, []
+    for one in flight.conditions:
+        if one.key[0] == name and one.key[3] == flight.epoch:
+            mask, value = cast(tuple[int, int], one.key[1:3])
+            if one.answer == YES:
+                told = Bits(told.value | value, told.known | mask)
+            else:
+                excluded.append((mask, value))
+    return narrowed(told, excluded) if excluded else told
 
 
-def _answered(flight: Flight, asked: Question, answer: int) -> Flight:
-    packet = _narrowed(flight.packet, asked.match, answer == YES)
-    return replace(flight.assuming(asked.condition(answer)), packet=packet)
+def _parts(one: Condition) -> tuple[tuple[Hashable, int], ...]:
+    return cast("tuple[tuple[Hashable, int], ...]", one.key[1])
 
 
 # -- what is asked
@@ -156,21 +214,16 @@ def _of_mark(match: matches.Mark, flight: Flight) -> Question:
 
 def _narrowed(packet: Packet, match: Match, holds: bool) -> Packet:
     """The packet with what the answer tells of it."""
-    if isinstance(match, matches.Mark):
-        if match.of == "packet":
-            return replace(packet, mark=_bits(packet.mark, match, holds))
-        return replace(packet, connmark=_bits(packet.connmark, match, holds))
+    if isinstance(match, matches.Mark) and holds:
+        name = "mark" if match.of == "packet" else "connmark"
+        own: Bits = getattr(packet, name)
+        mask = own.unknown_in(match.mask)
+        return _with_mark(packet, name, Bits(own.value | (match.value & mask), own.known | mask))
     if isinstance(match, matches.CtState):
         states = packet.ct_state & match.states if holds else packet.ct_state - match.states
         return replace(packet, ct_state=states) if states else packet
     return packet
 
 
-def _bits(own: Bits, match: matches.Mark, holds: bool) -> Bits:
-    mask = own.unknown_in(match.mask)
-    value = match.value & mask
-    if holds:
-        return Bits(own.value | value, own.known | mask)
-    if mask & (mask - 1) == 0:
-        return Bits(own.value | (mask & ~value), own.known | mask)
-    return own
+def _with_mark(packet: Packet, name: str, bits: Bits) -> Packet:
+    return replace(packet, mark=bits) if name == "mark" else replace(packet, connmark=bits)

@@ -10,12 +10,11 @@ from collections.abc import Iterable, Sequence
 from functools import reduce
 
 from calitop.model.place import Where
-from calitop.path.flight import Condition, End, Trail
-from calitop.path.joining import Conditions, common_trail, simplified
+from calitop.path.condition_words import words_of
+from calitop.path.flight import End, Trail
+from calitop.path.joining import common_trail, simplified
 from calitop.path.steps import Branch, Path, PathVerdict, Step
 
-_MOST_WORDS = 3
-"""Alternatives of one branch that are told; the rest is counted."""
 _COSTS = (
     "sysctl",
     "net.",
@@ -36,21 +35,26 @@ _COSTS = (
 )
 """What is asked for, cheapest first, by how it begins."""  # fmt: skip
 
-_Place = tuple[PathVerdict, Where | None]
+_Place = tuple[PathVerdict, Where | None, str]
 
 
 def path_of(ends: Sequence[End]) -> Path:
     """The path that the ends make, at least one of them."""
     groups: dict[_Place, list[End]] = {}
     for end in ends:
-        groups.setdefault((end.verdict, end.where), []).append(end)
+        groups.setdefault(_place(end), []).append(end)
     assumed = tuple(dict.fromkeys(words for end in ends for words in end.flight.assumed))
     if len(groups) == 1:
         return _decided(ends, assumed)
     common = reduce(common_trail, (end.flight.trail for end in ends))
-    branches = sorted((_branch(group, common) for group in groups.values()), key=_likeliest_first)
-    because = "it depends: " + "; ".join(f"{one.verdict} if {one.condition}" for one in branches[:2])
-    return Path("undecided", None, because, _steps(common, None), tuple(branches), _missing(ends), assumed)
+    branches = tuple(sorted((_branch(group, common) for group in groups.values()), key=_first_on_the_way))
+    because = f"what was read leaves {len(branches)} ends open: {'; '.join(map(_told, branches))}"
+    return Path("undecided", None, because, _steps(common, None), branches, _missing(ends), assumed)
+
+
+def _place(end: End) -> _Place:
+    """What tells ends apart: where no place is named, the reason."""
+    return end.verdict, end.where, end.because if end.where is None else ""
 
 
 def _decided(ends: Sequence[End], assumed: tuple[str, ...]) -> Path:
@@ -61,13 +65,23 @@ def _decided(ends: Sequence[End], assumed: tuple[str, ...]) -> Path:
 
 def _branch(group: Sequence[End], common: Trail | None) -> Branch:
     shown = min(group, key=lambda end: len(end.flight.conditions))
-    condition = _words(simplified(end.flight.conditions for end in group))
+    condition = words_of(simplified(end.flight.conditions for end in group))
     steps = _steps(shown.flight.trail, common)
     return Branch(condition, shown.verdict, shown.where, shown.because, steps)
 
 
-def _likeliest_first(branch: Branch) -> tuple[int, int]:
-    return len(branch.condition), -len(branch.steps)
+def _first_on_the_way(branch: Branch) -> tuple[int, int]:
+    return len(branch.steps), len(branch.condition)
+
+
+def _told(branch: Branch) -> str:
+    """A branch in few words: `dropped at rp_filter on tunl0 of work1`."""
+    where = branch.where
+    if where is None:
+        return f"{branch.verdict} ({branch.because})"
+    named = where.chain or where.name or {"bpf": "BPF"}.get(where.kind, "")
+    on = f" on {where.device}" if where.device else ""
+    return f"{branch.verdict} at {named}{on} of {where.node}".replace("  ", " ")
 
 
 def _steps(trail: Trail | None, stop: Trail | None) -> tuple[Step, ...]:
@@ -76,33 +90,6 @@ def _steps(trail: Trail | None, stop: Trail | None) -> tuple[Step, ...]:
         found.append(trail.step)
         trail = trail.before
     return tuple(reversed(found))
-
-
-def _words(alternatives: Sequence[Conditions]) -> str:
-    told = [" and ".join(_terse(one)) for one in sorted(alternatives, key=len)]
-    if not told or "" in told:
-        return "always"
-    rest = len(told) - _MOST_WORDS
-    return " or ".join(told[:_MOST_WORDS]) + (f" or {rest} more" if rest > 0 else "")
-
-
-def _terse(conditions: Conditions) -> list[str]:
-    """The conditions in words, without those that another one implies and with few of many alike."""
-    equal = {one.key[:2] for one in conditions if _is_mark(one) and one.answer == 1}
-    told = [one for one in conditions if not (_is_mark(one) and one.answer == 0 and one.key[:2] in equal)]
-    alike: dict[object, list[Condition]] = {}
-    for one in told:
-        alike.setdefault(one.key[:2] if _is_mark(one) and one.answer == 0 else one, []).append(one)
-    return [_all_of(group) for group in alike.values()]
-
-
-def _is_mark(one: Condition) -> bool:
-    return one.key[0] in ("mark", "connmark")
-
-
-def _all_of(group: Sequence[Condition]) -> str:
-    first = group[0].words
-    return first if len(group) == 1 else f"{first} (and {len(group) - 1} more values)"
 
 
 def _missing(ends: Iterable[End]) -> tuple[str, ...]:

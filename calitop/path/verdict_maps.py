@@ -11,7 +11,7 @@ from collections.abc import Hashable, Iterator
 from calitop.formats.nft_rule import lead_of_verdict
 from calitop.model.rules import VerdictMap
 from calitop.model.targets import Target
-from calitop.path.conditions import NO, YES, matched, missed, test
+from calitop.path.conditions import NO, YES, parted, test
 from calitop.path.effects import Site
 from calitop.path.flight import Condition, Flight
 from calitop.path.nft_elements import Elements, condition, near
@@ -31,13 +31,12 @@ def elements_met(
         return
     for at, (name, verdict) in enumerate(near(known, key, flight.packet)):
         tested = test(condition(key, name), flight, site.node.world, (place, at))
-        if tested.truth is False:
-            continue
-        if tested.truth is True:
-            yield _target(verdict), flight
+        taken, past = parted(flight, tested)
+        for one in taken:
+            yield _target(verdict), one
+        if not past:
             return
-        yield _target(verdict), matched(flight, tested.open)
-        flight = missed(flight, tested.open, (place, at))
+        flight = past[0]
     if whole:
         yield None, flight
     else:
