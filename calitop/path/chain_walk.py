@@ -18,7 +18,7 @@ from calitop.model.spec import RuleSpec
 from calitop.model.targets import Target
 from calitop.path.conditions import NO, YES, Tested, parted, test
 from calitop.path.effects import GO_ON, Site, apply, unmarked
-from calitop.path.excerpts import last_rule
+from calitop.path.excerpts import last_rule, only_leads
 from calitop.path.flight import Condition, End, Flight
 from calitop.path.joining import joined
 from calitop.path.node import Node
@@ -116,7 +116,8 @@ class ChainWalk:
         for flight in flights:
             decided = flight.assuming(Condition(asked, YES, 2, f"{rule} decides", missing))
             self.ended.append(End(decided, "undecided", where, why, (missing,)))
-            back.append(unmarked(flight.assuming(Condition(asked, NO, 2, f"no{rule[1:]} decides", missing))))
+            passed = flight.assuming(Condition(asked, NO, 2, f"no{rule[1:]} decides", missing))
+            back.append(passed if only_leads(key.chain) else unmarked(passed))
         return back
 
     def _end_all(self, flights: Sequence[Flight], key: ChainKey, because: str) -> None:

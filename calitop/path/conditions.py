@@ -6,7 +6,7 @@ depends on time or chance (limit, statistic, a module that calitop does not know
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Hashable, Iterator
 from dataclasses import dataclass, replace
 from typing import cast
 
@@ -86,12 +86,11 @@ def test(
 
 
 def parted(flight: Flight, tested: Tested) -> tuple[list[Flight], list[Flight]]:
-    """The ways on which a rule takes the flight, and those on which it does not; at most one of each."""
+    """The ways on which a rule takes the flight, and those on which it does not."""
     if tested.truth is not None:
         return ([flight], []) if tested.truth else ([], [flight])
-    both = matched(flight, tested.open), missed(flight, tested.open)
-    taken, past = ([] if one is None else [one] for one in both)
-    return taken, past
+    taken = matched(flight, tested.open)
+    return ([] if taken is None else [taken]), missed(flight, tested.open)
 
 
 def matched(flight: Flight, questions: tuple[Question, ...]) -> Flight | None:
@@ -102,16 +101,34 @@ def matched(flight: Flight, questions: tuple[Question, ...]) -> Flight | None:
     return found
 
 
-def missed(flight: Flight, questions: tuple[Question, ...]) -> Flight | None:
-    """The flight on the assumption that one of the open conditions does not hold; None where all must."""
-    if len(questions) == 1:
-        return _answered(flight, questions[0], 1 - questions[0].holds)
+def missed(flight: Flight, questions: tuple[Question, ...]) -> list[Flight]:
+    """The flight on the assumption that one of the open conditions does not hold; none where all must.
+
+    Of several about marks it is told which one, for they are asked again and imply each other; of others
+    only that it is one of them.
+    """
+    if all(one.key[0] in MARKS for one in questions):
+        return list(_first_that_fails(flight, questions))
     whole = tuple((one.key, one.holds) for one in questions)
-    words = " and ".join(one.yes if one.holds else one.no for one in questions)
-    missing = next((one.missing for one in questions if one.missing), None)
-    if flight.answer((ALL, whole)) == NO:
-        return flight
-    return _possible(flight.assuming(Condition((ALL, whole), NO, 2, f"not all of: {words}", missing)))
+    if len(whole) == 1:
+        failed = _answered(flight, questions[0], 1 - questions[0].holds)
+    elif flight.answer((ALL, whole)) == NO:
+        failed = flight
+    else:
+        words = " and ".join(one.yes if one.holds else one.no for one in questions)
+        missing = next((one.missing for one in questions if one.missing), None)
+        asked = Condition((ALL, whole), NO, 2, f"not all of: {words}", missing)
+        failed = _possible(flight.assuming(asked))
+    return [] if failed is None else [failed]
+
+
+def _first_that_fails(flight: Flight, questions: tuple[Question, ...]) -> Iterator[Flight]:
+    held: Flight | None = flight
+    for one in questions:
+        failed = _answered(held, one, 1 - one.holds) if held is not None else None
+        if failed is not None:
+            yield failed
+        held = _answered(held, one, one.holds) if held is not None else None
 
 
 def _answered(flight: Flight, asked: Question, answer: int) -> Flight | None:
@@ -143,6 +160,8 @@ def _implied(flight: Flight, name: str) -> Bits | None:
     for one in flight.conditions:
         if one.key[0] == name and one.key[3] == flight.epoch:
             mask, value = cast(tuple[int, int], one.key[1:3])
+            if one.answer == YES and told.test(value & told.known, mask & told.known) is False:
+                return None
             if one.answer == YES:
                 told = Bits(told.value | value, told.known | mask)
             else:

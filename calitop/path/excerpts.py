@@ -43,6 +43,7 @@ _LAST = (
     (r"cali-(?:fw|tw)-.+", "its last rule drops what no profile accepts"),
 )
 """What Felix always puts last into a chain."""
+_DISPATCH = re.compile(r"cali-(?:from-wl-dispatch|to-wl-dispatch|set-endpoint-mark)(?:-(.+))?")
 _ENDPOINT_MARK = re.compile(r"cali-(?:forward|from)-endpoint-mark")
 
 
@@ -72,7 +73,7 @@ def was_cut(state: NodeState, family: IpFamily) -> bool:
 def roots(state: NodeState, family: IpFamily, hook: str) -> list[Root]:
     """The chains that a hook leads to by their names, in the order in which it does."""
     found = [
-        (priority, at, ruleset.key(table).chain(chain.name))
+        (priority, at, ruleset.key(table).chain(chain.name), chain)
         for ruleset in state.rulesets
         if ruleset.family in (family, None) and is_excerpt(ruleset)
         for table in ruleset.tables
@@ -81,7 +82,7 @@ def roots(state: NodeState, family: IpFamily, hook: str) -> list[Root]:
         if (priority := builtin_priority(table.name, hook)) is not None
     ]
     found.sort(key=lambda one: one[:2])
-    return [Root(key, priority, _guard(state, key.chain)) for priority, _, key in found]
+    return [Root(key, priority, _guard(state, chain)) for priority, _, key, chain in found]
 
 
 def _uncalled(table: Table) -> Iterator[Chain]:
@@ -111,7 +112,22 @@ def _patterns() -> tuple[tuple[re.Pattern[str], tuple[str, ...]], ...]:
     return tuple((re.compile(pattern), hooks) for pattern, hooks in _HOOKS)
 
 
-def _guard(state: NodeState, chain: str) -> RuleSpec | None:
-    """cali-OUTPUT sends there what has any bit of the endpoint mark, which the rules themselves tell."""
-    endpoint = infer(state).endpoint if _ENDPOINT_MARK.fullmatch(chain) else None
-    return spec_of_text(f"-A {chain} -m mark ! --mark 0x0/{endpoint:#x}") if endpoint else None
+def _guard(state: NodeState, chain: Chain) -> RuleSpec | None:
+    """What its callers ask: Felix calls a dispatch chain for its interfaces, and by the endpoint mark.
+
+    The rules themselves tell the bits of the mark, and how the interfaces' names begin.
+    """
+    if _ENDPOINT_MARK.fullmatch(chain.name):
+        endpoint = infer(state).endpoint
+        return spec_of_text(f"-A {chain.name} -m mark ! --mark 0x0/{endpoint:#x}") if endpoint else None
+    found = _DISPATCH.fullmatch(chain.name)
+    rest = "" if found is None else found[1] or ""
+    if found is None or not all(f" cali{rest}" in rule.text for rule in chain.rules):
+        return None
+    way = "-o" if "-to-" in chain.name else "-i"
+    return spec_of_text(f"-A {chain.name} {way} cali{rest}+")
+
+
+def only_leads(chain: str) -> bool:
+    """Whether a chain of that name only leads to others and marks nothing, whatever its rules are."""
+    return bool(_ENDPOINT_MARK.fullmatch(chain) or _DISPATCH.fullmatch(chain))

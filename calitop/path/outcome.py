@@ -48,7 +48,8 @@ def path_of(ends: Sequence[End]) -> Path:
         return _decided(ends, assumed)
     common = reduce(common_trail, (end.flight.trail for end in ends))
     branches = tuple(sorted((_branch(group, common) for group in groups.values()), key=_first_on_the_way))
-    because = f"what was read leaves {len(branches)} ends open: {'; '.join(map(_told, branches))}"
+    places = dict.fromkeys(_told(one) for one in branches if one.where is not None)
+    because = f"what was read leaves {len(branches)} ends open, among them: {'; '.join(places)}"
     return Path("undecided", None, because, _steps(common, None), branches, _missing(ends), assumed)
 
 
@@ -78,10 +79,10 @@ def _told(branch: Branch) -> str:
     """A branch in few words: `dropped at rp_filter on tunl0 of work1`."""
     where = branch.where
     if where is None:
-        return f"{branch.verdict} ({branch.because})"
-    named = where.chain or where.name or {"bpf": "BPF"}.get(where.kind, "")
-    on = f" on {where.device}" if where.device else ""
-    return f"{branch.verdict} at {named}{on} of {where.node}".replace("  ", " ")
+        return branch.verdict
+    named = where.chain or where.name or ("BPF" if where.kind == "bpf" else "")
+    words = (branch.verdict, f"at {named}" if named else "", f"on {where.device}" if where.device else "")
+    return " ".join(word for word in (*words, f"of {where.node}") if word)
 
 
 def _steps(trail: Trail | None, stop: Trail | None) -> tuple[Step, ...]:

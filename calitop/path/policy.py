@@ -129,8 +129,13 @@ def _if(ways: Iterable[Way], condition: str) -> Iterator[Way]:
 
 def _unread(family: IpFamily, table: str | None) -> Way:
     command = "ip -6 route show table all" if family == "ipv6" else "ip route show table all"
-    why = f"table {table} was not read" if table else "the routes were not read"
+    why = f"table {table}, which was not read, decides" if table else "the routes were not read"
     return Way(UNKNOWN_WAY, table=table, depends=(why,), missing=(command,))
+
+
+def _named(rule: IpRule) -> str:
+    """A policy rule by its table, which says more than its number."""
+    return f"table {rule.table}" if rule.action == "lookup" and rule.table else f"rule {rule.priority}"
 
 
 class _Walk:
@@ -166,7 +171,7 @@ class _Walk:
             if not goes_on:
                 return
             if len(found) > 1 or fits is None:
-                depends = (*depends, f"rule {rule.priority} does not decide")
+                depends = (*depends, f"{_named(rule)} does not decide")
         yield Way(NO_ROUTE, error="ENETUNREACH", depends=depends)
 
     def _act(self, rule: IpRule) -> Iterator[Way]:

@@ -264,6 +264,8 @@ def _answered_from(flight: Flight) -> Flight:
 
 
 def is_pod_link(node: Node, dev: str) -> bool:
-    """Whether a device leads to a pod or container of this node."""
+    """Whether a device leads to a pod or container of this node; a veth with an address is the node's own."""
     link = node.world.links.get(dev)
-    return link_role(dev, link.kind if link else None) in ("workload", "container", "health", "veth")
+    role = link_role(dev, link.kind if link else None)
+    is_bare = role == "veth" and link is not None and not link.addresses
+    return is_bare or role in ("workload", "container", "health")

@@ -29,18 +29,16 @@ def elements_met(
     if _CHANCE.intersection(key.split()):
         yield from _by_chance(known, flight, place)
         return
+    left = [flight]
     for at, (name, verdict) in enumerate(near(known, key, flight.packet)):
-        tested = test(condition(key, name), flight, site.node.world, (place, at))
-        taken, past = parted(flight, tested)
-        for one in taken:
-            yield _target(verdict), one
-        if not past:
-            return
-        flight = past[0]
-    if whole:
-        yield None, flight
-    else:
-        yield from _unread(target, flight, site)
+        asked, untaken = condition(key, name), []
+        for one in left:
+            taken, past = parted(one, test(asked, one, site.node.world, (place, at)))
+            yield from ((_target(verdict), fitting) for fitting in taken)
+            untaken += past
+        left = untaken
+    for one in left:
+        yield from [(None, one)] if whole else _unread(target, one, site)
 
 
 def _elements(target: Target, site: Site) -> tuple[Elements, bool]:
