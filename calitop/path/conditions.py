@@ -143,7 +143,7 @@ def _possible(flight: Flight) -> Flight | None:
         if one.key[0] == ALL and all(given.get(key) == answer for key, answer in _parts(one)):
             return None
     for name in MARKS:
-        bits = _implied(flight, name)
+        bits = implied(flight, name)
         if bits is None:
             return None
         own: Bits = getattr(flight.packet, name)
@@ -154,7 +154,7 @@ def _possible(flight: Flight) -> Flight | None:
     return flight
 
 
-def _implied(flight: Flight, name: str) -> Bits | None:
+def implied(flight: Flight, name: str) -> Bits | None:
     """What the answers about a mark tell of those bits that were unknown when they were given."""
     told, excluded = UNKNOWN, []
     for one in flight.conditions:
@@ -199,7 +199,7 @@ def _by_chance(match: Match, words: str, place: Hashable) -> Question:
     yes, no = f"{words} holds", f"{words} does not hold"
     if isinstance(match, matches.Statistic) and match.probability:
         one_of = round(1 / match.probability)
-        yes, no = f"chance takes this of {one_of}", f"chance passes by this of {one_of}"
+        yes, no = f"by chance (1 of {one_of})", f"by chance not (1 of {one_of})"
     return Question(("chance", place), yes, no, match)
 
 

@@ -11,6 +11,7 @@ from dataclasses import replace
 from functools import reduce
 
 from calitop.path.bits import Bits
+from calitop.path.conditions import MARKS, implied
 from calitop.path.flight import Condition, Flight, Trail
 
 MOST_FLIGHTS = 32
@@ -133,15 +134,24 @@ def _complements(group: Sequence[Flight]) -> tuple[Flight, Flight] | None:
 
 
 def _differ_only_in(asked: Condition, first: Flight, second: Flight) -> bool:
-    """Whether the marks differ only in bits that the question was about."""
+    """Whether the marks differ only in bits that the question was about, and that are still as they were."""
     name, mask = asked.key[:2]
-    if name not in ("mark", "connmark") or not isinstance(mask, int):
+    if name not in MARKS or not isinstance(mask, int):
         return False
-    one, two = (getattr(flight.packet, name) for flight in (first, second))
     other = "connmark" if name == "mark" else "mark"
-    same = getattr(first.packet, other) == getattr(second.packet, other)
+    if getattr(first.packet, other) != getattr(second.packet, other):
+        return False
+    one, two = (getattr(flight.packet, str(name)) for flight in (first, second))
     differing = ((one.value ^ two.value) & one.known & two.known) | (one.known ^ two.known)
-    return bool(same and not differing & ~mask)
+    return not differing & ~mask and all(_as_answered(one, str(name), differing) for one in (first, second))
+
+
+def _as_answered(flight: Flight, name: str, bits: int) -> bool:
+    """Whether the known ones of these bits are what the answers told, and no rule has changed them."""
+    own: Bits = getattr(flight.packet, name)
+    told = implied(flight, name)
+    known = bits & own.known
+    return told is not None and not known & ~told.known and not (own.value ^ told.value) & known
 
 
 def _as_before(first: Flight, second: Flight) -> Flight:
@@ -167,4 +177,11 @@ def _both(first: Flight, second: Flight) -> Flight:
 
 def _widened(flights: Sequence[Flight]) -> list[Flight]:
     """One flight for all that differ in marks and conditions alone."""
-    return [reduce(_both, group) for group in _by(flights, _but_marks)]
+    groups = list(_by(flights, _but_marks))
+    return [one for group in groups for one in (group if len(group) == 1 else [_lump(group)])]
+
+
+def _lump(group: Sequence[Flight]) -> Flight:
+    """One flight whose unknown bits may be anything, so that earlier answers tell nothing of them."""
+    whole = reduce(_both, group)
+    return replace(whole, epoch=whole.epoch + 1)
