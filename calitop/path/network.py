@@ -145,11 +145,11 @@ def _by_listing(node: Node, src: Address) -> str | None:
 
 
 def _by_route(node: Node, src: Address) -> str | None:
-    """The pod's link that the address is routed to."""
-    way = lookup(node.world, src).way
-    if way is None or way.type != "unicast" or way.gateway or way.dev is None:
-        return None
-    return way.dev if is_pod_link(node, way.dev) else None
+    """The pod's link that the address is routed to, as far as the tables were read."""
+    for way in lookup(node.world, src).ways:
+        if way.type == "unicast" and not way.gateway and way.dev and is_pod_link(node, way.dev):
+            return way.dev
+    return None
 
 
 def _by_filter(node: Node, src: Address) -> str | None:

@@ -198,6 +198,10 @@ class _Trace:
                 where = Where(node=node.name, kind="link", device=leaving.dev)
                 because = f"after {hops} nodes and tunnels it still goes on: a routing loop"
                 self._ends.append(End(leaving.flight, "dropped", where, because))
+            elif _is_down(node, leaving.dev):
+                where = Where(node=node.name, kind="link", device=leaving.dev)
+                because = f"{leaving.dev} of {node.name} is down"
+                self._ends.append(End(leaving.flight, "dropped", where, because))
             elif kind_of(node, leaving.dev) is not None:
                 self._tunnel(node, leaving, hops + 1)
             else:
@@ -260,6 +264,11 @@ class _Trace:
             one.dev == leaving.dev and one.address.split("/")[0] == str(hop) and "FAILED" in one.state
             for one in node.state.neighbours
         )
+
+
+def _is_down(node: Node, dev: str) -> bool:
+    link = node.world.links.get(dev)
+    return link is not None and link.up is False
 
 
 def _innermost(flight: Flight) -> Packet:

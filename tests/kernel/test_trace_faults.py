@@ -121,7 +121,7 @@ def place(where: Where | None) -> Place | None:
         return None
     name = where.chain.removeprefix("filter-") if where.chain else where.name
     device = where.device if where.name == "rp_filter" else None
-    return where.node.removeprefix("k8s-"), where.kind, name, device
+    return (where.node or "").removeprefix("k8s-"), where.kind, name, device
 
 
 def words(one: Place | None) -> str:
