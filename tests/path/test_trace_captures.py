@@ -125,3 +125,11 @@ def test_every_predicted_rule_moved() -> None:
 def listed(step: Step) -> str:
     """A rule as the lab's own measurement lists it."""
     return f"{step.table} {step.chain} #{step.number} {step.text.removeprefix(f'-A {step.chain} ')}"
+
+
+def test_the_identity_mark_is_among_the_branches() -> None:
+    """The bundled fault: the packets were lost where the mark's identity bits meet the endpoint marks."""
+    forward = traced(ROOT / "snapshots" / "faults" / "identity-mark")[1].forward
+    assert forward.verdict == "undecided"
+    lost = [one for one in forward.branches if one.where and one.where.chain == "cali-from-endpoint-mark"]
+    assert [(one.verdict, "mark & 0xfff00000 != 0" in one.condition) for one in lost] == [("dropped", True)]
