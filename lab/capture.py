@@ -50,10 +50,11 @@ def capture(lab: Lab, settings: Settings, folder: Path, source: Pod, destination
 
 def _save_nodes(lab: Lab, folder: Path, moment: str) -> None:
     for node in topology.NODES:
-        _save(lab, node, folder / node.hostname / moment)
+        save(lab, node, folder / node.hostname / moment)
 
 
-def _save(lab: Lab, node: Node, destination: Path) -> None:
+def save(lab: Lab, node: Node, destination: Path) -> None:
+    """Saves one node as `calitop save` does, the host named as the node is."""
     destination.parent.mkdir(exist_ok=True)
     calitop = [sys.executable, "-c", CALITOP, "save", "--netns", lab.namespace(node.name)]
     run("unshare", "--uts", "sh", "-c", AS_NODE, "sh", node.hostname, *calitop, str(destination.absolute()))

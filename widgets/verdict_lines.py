@@ -13,8 +13,9 @@ from widgets.text import wrap
 from widgets.view import LinkId, RuleId
 
 if TYPE_CHECKING:
+    from calitop.model.place import Where
     from calitop.verdict.answer import Answer
-    from calitop.verdict.records import Candidate, Where
+    from calitop.verdict.records import Candidate
 
 _LOOKS = {"lost": "alarm", "passed": "accept", "undecided": "hot"}
 _ASKED = {

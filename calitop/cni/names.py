@@ -144,9 +144,9 @@ def chain_role(chain: str, table: str | None = None) -> ChainRole:
 
 
 _LINK_OWNERS = (
-    (re.compile(r"cali[0-9a-f]{11}"), "calico"),
+    (re.compile(r"cali([0-9a-f]{11}|\+)"), "calico"),
     (re.compile(r"vxlan(-v6)?\.calico|wireguard\.cali|wg-v6\.cali|bpf(in|out)\.cali"), "calico"),
-    (re.compile(r"cilium_\w+|lxc[0-9a-f]{12}|lxc_health"), "cilium"),
+    (re.compile(r"cilium_\w+|lxc([0-9a-f]{12}|\+)|lxc_health"), "cilium"),
     (re.compile(r"docker0|docker_gwbridge|br-[0-9a-f]{12}"), "docker"),
     (re.compile(r"flannel[.-].*|cni0"), "flannel"),
     (re.compile(r"kube-ipvs0"), "kube-proxy"),
@@ -156,7 +156,7 @@ _LINK_OWNERS = (
 _LINK_ROLES = (
     (re.compile(r"lo"), "loopback"),
     (re.compile(r"tunl0"), "ipip"),
-    (re.compile(r"cali[0-9a-f]{11}|lxc[0-9a-f]{12}"), "workload"),
+    (re.compile(r"cali([0-9a-f]{11}|\+)|lxc([0-9a-f]{12}|\+)"), "workload"),
     (re.compile(r"lxc_health"), "health"),
     (re.compile(r"cilium_host|cilium_net"), "cilium host"),
     (re.compile(r"cilium_wg\d+|wireguard\.cali|wg-v6\.cali"), "wireguard"),

@@ -11,11 +11,13 @@ from typing import TypeVar, cast
 
 from calitop.model import matches
 from calitop.model.matches import Match
+from calitop.model.rules import TableKey
 from calitop.model.spec import RuleSpec
-from calitop.model.values import NamePattern, in_any
-from calitop.path import ct_matches, rp_match
+from calitop.model.values import in_any
+from calitop.path import ct_matches, nft_elements, rp_match
 from calitop.path.address_types import address_type
-from calitop.path.packet import ICMP, ICMPV6, NO_DEVICE, TCP, WITH_PORTS, Packet
+from calitop.path.devices import is_named
+from calitop.path.packet import ICMP, ICMPV6, NO_DEVICE, TCP, UDP, WITH_PORTS, Packet
 from calitop.path.three import Truth, every, negation, some
 from calitop.path.world import World
 
@@ -42,17 +44,34 @@ def rule_holds(rule: RuleSpec, packet: Packet, world: World) -> Truth:
     return every(truth for _, truth in conditions(rule, packet, world))
 
 
-def conditions(rule: RuleSpec, packet: Packet, world: World) -> Iterator[tuple[Match, Truth]]:
-    """Each condition of a rule in order, with whether it holds."""
+def conditions(
+    rule: RuleSpec, packet: Packet, world: World, table: TableKey | None = None
+) -> Iterator[tuple[Match, Truth]]:
+    """Each condition of a rule in order, with whether it holds.
+
+    Args:
+        rule: What the rule says.
+        packet: The packet at this place of its way.
+        world: The node.
+        table: The rule's table, in which nft's own sets are looked up; None leaves them open.
+    """
     is_iptables = bool(rule.head)
     asks_state = any(isinstance(match, matches.CtState) for match in rule.matches)
     for match in rule.matches:
-        truth = holds(match, packet, world)
         if isinstance(match, matches.InSet) and not is_iptables:
-            truth = None  # a set of the nft table itself, not an ipset
-        elif truth is False and isinstance(match, _BESIDE_STATE) and asks_state and not packet.is_tracked:
+            truth = _in_nft_set(match, packet, world, table)
+        else:
+            truth = holds(match, packet, world)
+        if truth is False and isinstance(match, _BESIDE_STATE) and asks_state and not packet.is_tracked:
             truth = None  # one `-m conntrack` may hold both; then the state alone decides
         yield match, truth
+
+
+def _in_nft_set(match: matches.InSet, packet: Packet, world: World, table: TableKey | None) -> Truth:
+    if nft_elements.other_family(match, packet):
+        return False
+    found = nft_elements.in_set(match, table, packet, world, rule_holds) if table is not None else None
+    return negation(found) if match.negated else found
 
 
 _BESIDE_STATE = (
@@ -89,14 +108,7 @@ def _address_range(match: matches.AddressRange, packet: Packet, world: World) ->
 
 
 def _interface(match: matches.Interface, packet: Packet, world: World) -> Truth:
-    return _device(packet.iif if match.way == "in" else packet.oif, match.names)
-
-
-def _device(own: str | None, names: tuple[NamePattern, ...]) -> Truth:
-    """Whether the device is meant; the pattern for any name fits without a device too, as in the kernel."""
-    if own is None:
-        return True if any(name.prefix and not name.text for name in names) else None
-    return any(name.fits(own) for name in names)
+    return is_named(packet.iif if match.way == "in" else packet.oif, match.names)
 
 
 def _physdev(match: matches.Physdev, packet: Packet, world: World) -> Truth:
@@ -230,6 +242,17 @@ def _owner(match: matches.Owner, packet: Packet, world: World) -> Truth:
     return every((packet.has_socket, own in match.ids))
 
 
+def _socket(match: matches.Socket, packet: Packet, world: World) -> Truth:
+    """A socket that takes the packet; only TCP, UDP and errors about them are looked up at all."""
+    if packet.protocol in (TCP, UDP, None):
+        return None
+    is_error = packet.protocol == ICMP and packet.icmp_type in (None, *_ICMP_ERRORS)
+    return None if is_error or packet.protocol == ICMPV6 else False
+
+
+_ICMP_ERRORS = (3, 4, 5, 11, 12)
+
+
 def _always(match: Match, packet: Packet, world: World) -> Truth:
     return True
 
@@ -253,6 +276,7 @@ _POSITIVE: dict[type[Match], Evaluate[Match]] = {
     **_table((matches.Dscp, _dscp)),
     **_table((matches.Tos, _tos)),
     **_table((matches.Owner, _owner)),
+    **_table((matches.Socket, _socket)),
 }
 """Conditions without their negation."""
 

@@ -81,6 +81,8 @@ class Packet:
     tos: int | None = None
     fragment: bool | None = False
     """Whether it is a second or later fragment."""
+    dont_fragment: bool | None = None
+    """Whether it may not be cut where it is too long (DF; always so for IPv6)."""
     mac_source: str | None = None
     """Source of the Ethernet frame it came in, lower case."""
     has_socket: bool | None = None

@@ -15,8 +15,9 @@ from ipaddress import ip_network
 
 from calitop.formats import iptables_values as read
 from calitop.model.network import IpFamily, IpRule, NextHop, Route
-from calitop.model.values import Address
+from calitop.model.values import Address, NamePattern
 from calitop.path.bits import FULL, NO_MARK, Bits
+from calitop.path.devices import is_named
 from calitop.path.fib import WIDTH, Fib, tos_of
 from calitop.path.packet import NO_DEVICE
 from calitop.path.three import Truth, every, negation
@@ -73,6 +74,8 @@ class Way:
     """What must hold for this way to be the one, in words; empty for a certain one."""
     missing: tuple[str, ...] = ()
     """Commands whose output would decide."""
+    because: str = ""
+    """Why the kernel refuses it, where more is known than its type says."""
 
     @property
     def outcome(self) -> tuple[str | None, ...]:
@@ -126,8 +129,13 @@ def _if(ways: Iterable[Way], condition: str) -> Iterator[Way]:
 
 def _unread(family: IpFamily, table: str | None) -> Way:
     command = "ip -6 route show table all" if family == "ipv6" else "ip route show table all"
-    why = f"table {table} was not read" if table else "the routes were not read"
+    why = f"table {table}, which was not read, decides" if table else "the routes were not read"
     return Way(UNKNOWN_WAY, table=table, depends=(why,), missing=(command,))
+
+
+def _named(rule: IpRule) -> str:
+    """A policy rule by its table, which says more than its number."""
+    return f"table {rule.table}" if rule.action == "lookup" and rule.table else f"rule {rule.priority}"
 
 
 class _Walk:
@@ -163,7 +171,7 @@ class _Walk:
             if not goes_on:
                 return
             if len(found) > 1 or fits is None:
-                depends = (*depends, f"rule {rule.priority} does not decide")
+                depends = (*depends, f"{_named(rule)} does not decide")
         yield Way(NO_ROUTE, error="ENETUNREACH", depends=depends)
 
     def _act(self, rule: IpRule) -> Iterator[Way]:
@@ -292,7 +300,7 @@ def rule_fits(world: World, rule: IpRule, query: Query) -> Truth:
 
 def _selectors(world: World, rule: IpRule, query: Query) -> Iterator[Truth]:
     if rule.iif is not None:
-        yield None if query.iif is None else query.iif == rule.iif
+        yield is_named(query.iif, (NamePattern(rule.iif),))
     if rule.oif is not None:
         yield query.oif == rule.oif
     if rule.fwmark is not None:

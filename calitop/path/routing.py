@@ -244,15 +244,17 @@ class _Input:
         answer = rp_filter.check(
             self._world, self._packet(way), self._dev, way.dev if way.type == "unicast" else LOOPBACK
         )
+        asked = f"the reverse-path check on {self._dev}"
         if answer.passes is not True:
             kind = answer.refusal or RP_FILTER
-            why = (*way.depends, answer.because) if answer.passes is None else way.depends
+            refuses = (f"{asked} refuses {self._query.src} ({answer.because})",)
+            why = (*way.depends, *(refuses if answer.passes is None else ()))
             error = "EINVAL" if kind == MARTIAN_SOURCE else "EXDEV"
-            yield Way(kind, error=error, depends=why, missing=answer.missing)
+            yield Way(kind, error=error, depends=why, missing=answer.missing, because=answer.because)
         if answer.passes is not False:
             passed = replace(way, dev=LOOPBACK) if way.type != "unicast" else way
-            why = (f"not: {answer.because}",) if answer.passes is None else ()
-            yield replace(passed, depends=(*way.depends, *why), missing=(*way.missing, *answer.missing))
+            accepts = (f"{asked} accepts {self._query.src}",) if answer.passes is None else ()
+            yield replace(passed, depends=(*way.depends, *accepts), missing=(*way.missing, *answer.missing))
 
     def _packet(self, way: Way) -> Packet:
         """The packet as the check sees it: what is for all on the wire is answered from no address."""

@@ -13,9 +13,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
-from calitop.model.values import Address
+from calitop.model.values import Address, NamePattern
 from calitop.path.address_types import address_type
 from calitop.path.bits import NO_MARK, Bits
+from calitop.path.devices import is_named
 from calitop.path.packet import Packet
 from calitop.path.policy import LOOPBACK, NO_ROUTE, REJECTS, UNKNOWN_WAY, Query, Way, distinct, fib_ways
 from calitop.path.three import Truth
@@ -195,8 +196,11 @@ class _Case:
             refused = self._not_unicast(way, mode)
             if refused is not None:
                 return refused
-        if self._dev in _devices(way) or (way.type == "local" and self._world.is_loopback(self._dev)):
+        is_back = is_named(self._dev, tuple(NamePattern(name) for name in _devices(way) if name))
+        if is_back or (way.type == "local" and self._world.is_loopback(self._dev)):
             return RpAnswer(True, mode, f"{self._src} is reached by {self._dev}", (), None, way)
+        if is_back is None and mode != OFF:
+            return RpAnswer(None, mode, f"whether {way.dev} is the device it came in by", ("ip link",))
         return self._other_device(way, mode)
 
     def _not_unicast(self, way: Way, mode: Mode) -> RpAnswer | None:

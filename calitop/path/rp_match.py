@@ -11,6 +11,7 @@ from dataclasses import replace
 
 from calitop.model import matches, values
 from calitop.path.bits import NO_MARK
+from calitop.path.devices import is_named
 from calitop.path.packet import NO_DEVICE, Packet
 from calitop.path.policy import UNKNOWN_WAY, Query, Way, fib_ways
 from calitop.path.three import Truth, agreed, negation
@@ -54,7 +55,7 @@ def _accepts(match: matches.RpFilter, way: Way, dev: str) -> Truth:
     if way.type != "unicast" and not (way.type == "local" and match.accept_local):
         return False
     devices = {way.dev} if way.route is None or not way.route.nexthops else set(_hops(way))
-    return match.loose or dev in devices
+    return match.loose or is_named(dev, tuple(values.NamePattern(name) for name in devices if name))
 
 
 def _hops(way: Way) -> list[str | None]:

@@ -5,7 +5,7 @@ It answers facts only; what they mean for a packet stands in `matches`, `routing
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import cached_property
 from ipaddress import IPv4Interface, IPv6Interface, ip_interface
@@ -13,6 +13,7 @@ from typing import TypeAlias
 
 from calitop.model.network import IpFamily, IpRule, Link, Route
 from calitop.model.node import IpSet, NodeState
+from calitop.model.rules import ChainKey, VerdictMap
 from calitop.model.values import Address
 from calitop.path.fib import TABLE_NAMES, Fib
 from calitop.path.ipsets import Members
@@ -35,6 +36,7 @@ class World:
     def __init__(self, state: NodeState) -> None:
         self.state = state
         self._members: dict[str, Members | None] = {}
+        self._nft_members: dict[ChainKey, Members] = {}
 
     # -- devices and addresses
 
@@ -222,6 +224,23 @@ class World:
             known = found is not None and found.members is not None
             self._members[name] = Members(found, self.members) if found is not None and known else None
         return self._members[name]
+
+    @cached_property
+    def nft_sets(self) -> dict[ChainKey, VerdictMap]:
+        """The named nft sets and maps, by the key that a chain of that name in their table would have."""
+        return {
+            ruleset.key(table).chain(one.name): one
+            for ruleset in self.state.rulesets
+            for table in ruleset.tables
+            for one in table.maps
+        }
+
+    def nft_members(self, key: ChainKey, made: Callable[[], Members]) -> Members:
+        """An nft set's addresses made ready for lookups, once."""
+        found = self._nft_members.get(key)
+        if found is None:
+            found = self._nft_members[key] = made()
+        return found
 
 
 _FAMILIES: dict[int, IpFamily] = {4: "ipv4", 6: "ipv6"}

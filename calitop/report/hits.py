@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING
 from calitop.counters.counts import Reset
 from calitop.hits.moved import Moved, NodeHits
 from calitop.model.network import LinkCounters
+from calitop.model.place import Where
 from calitop.verdict.answer import Answer
 from calitop.verdict.hooks import HookHits
 from calitop.verdict.legs import Leg
-from calitop.verdict.records import Candidate, Verdict, Where
+from calitop.verdict.records import Candidate, Verdict
 
 if TYPE_CHECKING:
     from calitop.probe.records import Background

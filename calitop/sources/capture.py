@@ -193,7 +193,7 @@ SAVED = (
     Capture("bpftool-net.json", ("bpftool", "-j", "net"), Part.SAVED, required=False),
     Capture("date.txt", ("date", "-u"), Part.SAVED),
 )
-TC = SAVED[4]
+TC, BPFTOOL = SAVED[4:6]
 
 LOG_PODS = Capture("log-pods.txt", ("ls", "/var/log/pods"), Part.NAMES, required=False)
 """`NAMESPACE_POD_UID`, one a pod of this node: what the kubelet calls their log folders."""

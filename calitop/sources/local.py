@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from calitop.sources import capture, legacy_program
+from calitop.sources import capture, legacy_program, tcx
 from calitop.sources.answers import Asked, not_asked, not_installed
 from calitop.sources.capture import Capture, Captured
 from calitop.sources.look import Look, look
@@ -64,6 +64,8 @@ class LocalRunner:
             return self._filters(wanted)
         if wanted is capture.NFT_NATIVE:
             return self._native(wanted)
+        if wanted is capture.BPFTOOL:
+            return self._bpf_programs(wanted)
         return self._program(wanted)
 
     def _absent(self, wanted: Capture) -> Captured | None:
@@ -112,6 +114,16 @@ class LocalRunner:
         if answer.status == legacy_program.NOT_INSTALLED:
             return not_installed(wanted)
         return replace(answer, command=f"{wanted.line}  # by python-iptables")
+
+    def _bpf_programs(self, wanted: Capture) -> Captured:
+        """`bpftool net`, with what an old one does not know; without one, what the kernel tells of tcx."""
+        answer = self._program(wanted)
+        if answer.ok:
+            return replace(answer, text=tcx.with_tcx(answer.text))
+        found = tcx.bpftool_net()
+        if found is None:
+            return answer
+        return replace(Asked().answer(wanted, 0, found), command=f"{wanted.line}  # tcx only, by calitop")
 
     def _spawn(self, wanted: Capture, words: tuple[str, ...]) -> Captured:
         asked = Asked()

@@ -9,11 +9,11 @@ from calitop.hits.ends import best_route, is_underlay
 from calitop.hits.flow import Flow
 from calitop.hits.moved import LegName, NodeHits, Way
 from calitop.model.network import IpFamily, Route
+from calitop.model.place import Where
 from calitop.model.values import Address
 from calitop.verdict import reverse_path
 from calitop.verdict.gauges import Gauges
 from calitop.verdict.loss import Loss
-from calitop.verdict.records import Where
 from calitop.verdict.words import packets_words, signed
 
 

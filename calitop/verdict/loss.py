@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from calitop.hits.moved import Way
-from calitop.verdict.records import Where
+from calitop.model.place import Where
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,11 +8,11 @@ from calitop.formats.spec import comments
 from calitop.hits.flow import Flow
 from calitop.hits.moved import Moved, NodeHits
 from calitop.model.network import IpFamily
+from calitop.model.place import Where
 from calitop.verdict.gauges import Gauges
 from calitop.verdict.kernel_losses import by_conntrack, by_routing
 from calitop.verdict.loss import Loss
 from calitop.verdict.marks import endpoint_mark_words
-from calitop.verdict.records import Where
 from calitop.verdict.unseen import by_devices, by_unread_rules
 from calitop.verdict.words import packets_words, place_words, signed
 

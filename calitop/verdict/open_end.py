@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from calitop.hits.ends import End, best_route
 from calitop.hits.flow import Flow, likely_packets
 from calitop.hits.moved import NodeHits
+from calitop.model.place import Where
 from calitop.model.values import Address
 from calitop.verdict.along import Checkpoint, checkpoints_of
 from calitop.verdict.collecting import collect_on
-from calitop.verdict.records import Candidate, Where
+from calitop.verdict.records import Candidate
 from calitop.verdict.words import packets_words, signed
 
 

@@ -7,10 +7,10 @@ from collections.abc import Iterator
 from calitop.hits.ends import best_route
 from calitop.hits.flow import Flow
 from calitop.hits.moved import LegName, NodeHits, Way
+from calitop.model.place import Where
 from calitop.model.values import Address
 from calitop.verdict.gauges import Gauges
 from calitop.verdict.loss import Loss
-from calitop.verdict.records import Where
 from calitop.verdict.words import packets_words, signed
 
 

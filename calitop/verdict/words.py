@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from calitop.model.place import Where
 from calitop.report.text import plural
-from calitop.verdict.records import Where
 
 
 def packets_words(count: int) -> str:

@@ -17,10 +17,11 @@ from typing import Any
 from calitop.formats import conntrack_list
 from calitop.hits.moved import NodeHits, node_hits
 from calitop.model.node import NodeState
+from calitop.model.place import Where
 from calitop.model.values import Address
 from calitop.sources.kernel import KernelSource
 from calitop.verdict.answer import answer
-from calitop.verdict.records import Verdict, Where
+from calitop.verdict.records import Verdict
 from lab import topology
 from lab.faults import FAULTS
 from lab.machine import Lab, Settings

@@ -13,10 +13,11 @@ import pytest
 
 from calitop.hits.moved import NodeHits, node_hits
 from calitop.model.node import NodeState
+from calitop.model.place import Where
 from calitop.report.hits import where_json
 from calitop.sources.kernel import KernelSource
 from calitop.verdict.answer import answer
-from calitop.verdict.records import Verdict, Where
+from calitop.verdict.records import Verdict
 from lab import topology, trial
 from lab.faults import CALICO1, CILIUM2, FAULTS, Fault
 from lab.machine import NATIVE, Lab, Settings

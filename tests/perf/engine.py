@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import partial
+from ipaddress import ip_address
 from pathlib import Path
 
 from calitop.cni.index import NodeIndex
@@ -11,9 +13,12 @@ from calitop.formats import iptables_save
 from calitop.model.node import NodeState
 from calitop.outline import Outline
 from calitop.outline.content import View
+from calitop.path.network import Network
+from calitop.path.node import Node
+from calitop.path.trace import Request, trace
 from calitop.search import search
 from calitop.snapshot.open import open_snapshots
-from tests.perf.generate import SIZES
+from tests.perf.generate import SIZES, pod_address, service_address
 from tests.perf.generate import iptables_save as save_text
 from tests.perf.table import Row, median_ms
 
@@ -29,10 +34,21 @@ def engine_rows(size: str, folder: Path) -> Iterator[Row]:
     yield Row(f"{size}: open the snapshot folder", median_ms(partial(open_snapshots, [str(folder)])), "ms")
     state = open_snapshots([str(folder)])[0].moments[0]
     index = NodeIndex(state)
+    yield from path_rows(size, state)
     yield from outline_rows(size, state, index)
     search(state, index, "warm up")
     for words in ("cali", "KUBE-SEP", "no such thing at all"):
         yield Row(f"{size}: search {words!r}", median_ms(partial(search, state, index, words)), "ms")
+
+
+def path_rows(size: str, state: NodeState) -> Iterator[Row]:
+    """A packet's predicted way from one pod to another, and to a service; the first one makes the indexes."""
+    network = Network([Node("n", state)])
+    to_pod = Request(src=ip_address(pod_address(0)), dst=ip_address(pod_address(1)))
+    to_service = replace(to_pod, dst=ip_address(service_address(1)), protocol="tcp", dport=80)
+    yield Row(f"{size}: first path", median_ms(partial(trace, network, to_pod), rounds=1), "ms")
+    yield Row(f"{size}: path to a pod", median_ms(partial(trace, network, to_pod)), "ms")
+    yield Row(f"{size}: path to a service", median_ms(partial(trace, network, to_service)), "ms")
 
 
 def outline_rows(size: str, state: NodeState, index: NodeIndex) -> Iterator[Row]:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
+from calitop.model.place import Where
 from calitop.probe.judge import quiet, weigh
 from calitop.probe.records import Background, Request, Sending
-from calitop.verdict.records import Outcome, Verdict, Where
+from calitop.verdict.records import Outcome, Verdict
 
 SILENT = Background(1.0)
 PING = Request("pod", "10.0.0.2")

@@ -1,0 +1,108 @@
+"""Possible ways of a packet through everything that is registered at one hook."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from calitop.model.network import IpFamily
+from calitop.path.base_chains import BaseChain, base_chains, rules_were_read
+from calitop.path.chain_walk import ChainWalk
+from calitop.path.effects import unmarked
+from calitop.path.excerpts import Root, roots, was_cut
+from calitop.path.flight import Condition, End, Flight
+from calitop.path.joining import joined
+from calitop.path.nat import is_rewritten
+from calitop.path.node import Node
+from calitop.path.packet import NEW
+
+_LOWEST, _HIGHEST = -(1 << 31), (1 << 31) - 1
+
+
+@dataclass(frozen=True, slots=True)
+class Walked:
+    """What becomes of the ways at a hook."""
+
+    accepted: list[Flight]
+    ended: list[End]
+
+
+def walk(
+    node: Node,
+    hook: str,
+    flights: Sequence[Flight],
+    *,
+    above: int = _LOWEST,
+    below: int = _HIGHEST,
+) -> Walked:
+    """Send ways through the base chains of a hook.
+
+    Args:
+        node: The node.
+        hook: One of `calitop.model.rules.HOOKS`.
+        flights: The ways that come to the hook.
+        above: Only chains whose priority is at least this.
+        below: Only chains whose priority is less than this.
+    """
+    ended: list[End] = []
+    live = list(flights)
+    if not live:
+        return Walked([], [])
+    family = live[0].packet.family
+    if not rules_were_read(node.state, family):
+        live, ended = _unread(node, live, f"the rules of {node.name} were not captured")
+    elif was_cut(node.state, family):
+        live, ended = _unread(node, live, f"only an excerpt of the rules of {node.name} was captured")
+        for root in roots(node.state, family, hook):
+            if above <= root.priority < below:
+                live = _perhaps(node, hook, root, live, ended)
+    for base in _between(node, family, hook, above, below):
+        live = _through(node, hook, base, live, ended)
+        if not live:
+            break
+    return Walked(live, ended)
+
+
+def _between(node: Node, family: IpFamily, hook: str, above: int, below: int) -> Iterator[BaseChain]:
+    return (base for base in base_chains(node.state, family, hook) if above <= base.priority < below)
+
+
+def _through(node: Node, hook: str, base: BaseChain, flights: list[Flight], ended: list[End]) -> list[Flight]:
+    """The ways that one base chain lets go on."""
+    meets = [flight for flight in flights if not base.is_nat or _asks_nat(flight, hook)]
+    passes = [flight for flight in flights if base.is_nat and not _asks_nat(flight, hook)]
+    # Conditions of chance are told apart by the visit: a packet may come to a hook of a node twice.
+    steps = meets[0].trail.step if meets and meets[0].trail else None
+    chains = ChainWalk(node, hook, (node.name, hook, base.key, id(steps)))
+    chains.base(base.key, meets)
+    ended += chains.ended
+    return joined([*passes, *chains.accepted]) if passes else chains.accepted
+
+
+def _asks_nat(flight: Flight, hook: str) -> bool:
+    """Whether nat is asked for the packet: only the first one of a connection without a binding yet."""
+    packet = flight.packet
+    return NEW in packet.ct_state and packet.is_tracked is not False and not is_rewritten(packet, hook)
+
+
+def _perhaps(node: Node, hook: str, root: Root, flights: list[Flight], ended: list[End]) -> list[Flight]:
+    """The ways that a chain of an excerpt lets go on."""
+    chains = ChainWalk(node, hook, (node.name, hook, root.key))
+    chains.perhaps(root.key, root.guard, flights)
+    ended += chains.ended
+    return chains.accepted
+
+
+def _unread(node: Node, flights: list[Flight], because: str) -> tuple[list[Flight], list[End]]:
+    """The ways on which rules that were not captured only mark, and their ends where they do more."""
+    missing = f"iptables-save -c of {node.name}, whole, before and after a ping"
+    asked = ("rules", node.name)
+    words = f"a chain of {node.name} that was not captured"
+    on, ended = [], []
+    for flight in flights:
+        if flight.answer(asked) is None:
+            decided = flight.assuming(Condition(asked, 1, 2, f"{words} decides", missing))
+            ended.append(End(decided, "undecided", None, because, (missing,)))
+            flight = flight.assuming(Condition(asked, 0, 2, f"no{words[1:]} decides", missing))
+        on.append(unmarked(flight))
+    return on, ended
