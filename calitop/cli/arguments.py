@@ -6,17 +6,22 @@ import argparse
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from calitop import __version__
 from calitop.budget import LONGEST_S, SHORTEST_S
 from calitop.errors import UsageError
+from calitop.path.bits import FULL, NO_MARK, Bits
+
+Protocol = Literal["icmp", "tcp", "udp"]
 
 EXPLORE = "explore"
 SHOW = "show"
 SAVE = "save"
 HITS = "hits"
 PROBE = "probe"
-COMMANDS = (SHOW, SAVE, HITS, PROBE)
+TRACE = "trace"
+COMMANDS = (SHOW, SAVE, HITS, PROBE, TRACE)
 _SUMMARY = """\
 commands:
   calitop                      the explorer on this node, live
@@ -25,11 +30,12 @@ commands:
   calitop show [SNAPSHOT]      what was read, as text or with --json
   calitop hits BEFORE AFTER    what moved between two moments, and where packets were lost
   calitop probe --from A --to B    send a few pings from a pod, and tell where they were lost
+  calitop trace --node SNAPSHOT --from A --to B    predict a packet's way across nodes
 
 SNAPSHOT is a folder, an archive or a text file; NAME=SNAPSHOT gives the node its name.
 A path that is called like a command is given as ./show.
-exit status: 0 done (hits, probe: passed), 1 lost, 2 wrong usage, 3 an input is missing or cannot be read,
-  4 privilege missing, 6 undecided
+exit status: 0 done (hits, probe: passed; trace: delivered), 1 lost, dropped, rejected, 2 wrong usage,
+  3 an input is missing or cannot be read, 4 privilege missing, 6 undecided, or left the given nodes
 """
 
 
@@ -63,6 +69,17 @@ class Arguments:
     """Of probe: packets to send."""
     tcp: int | None = None
     udp: int | None = None
+    traced: tuple[str, ...] = ()
+    """Of trace: snapshots, `NAME=SNAPSHOT` each."""
+    on: str | None = None
+    dev: str | None = None
+    protocol: Protocol = "icmp"
+    sport: int | None = None
+    dport: int | None = None
+    mark: Bits = NO_MARK
+    length: int | None = None
+    reply: bool = False
+    not_matching: bool = False
 
     @property
     def is_live(self) -> bool:
@@ -103,6 +120,16 @@ def parse(argv: Sequence[str]) -> Arguments:
         count=getattr(own, "count", 5),
         tcp=getattr(own, "tcp", None),
         udp=getattr(own, "udp", None),
+        traced=tuple(getattr(own, "traced", None) or ()),
+        on=getattr(own, "on", None),
+        dev=getattr(own, "dev", None),
+        protocol=getattr(own, "protocol", "icmp"),
+        sport=getattr(own, "sport", None),
+        dport=getattr(own, "dport", None),
+        mark=getattr(own, "mark", NO_MARK),
+        length=getattr(own, "length", None),
+        reply=getattr(own, "reply", False),
+        not_matching=getattr(own, "not_matching", False),
     )
     _check(found)
     return found
@@ -120,12 +147,14 @@ def _check(found: Arguments) -> None:
     live_only = [name for name, value in asked if value]
     if found.netns and found.via:
         raise UsageError("--netns and --via do not go together", "put 'ip netns exec NAME' into --via")
-    if live_only and (found.snapshots or found.command == HITS):
+    if live_only and (found.snapshots or found.command in (HITS, TRACE)):
         raise UsageError(
             f"{live_only[0]} reads a live node, but a snapshot was given", "leave one of them out"
         )
     if found.element is not None and found.ipset is None:
         raise UsageError("--has asks one set", "name it with --set")
+    if found.protocol == "icmp" and (found.sport is not None or found.dport is not None):
+        raise UsageError("icmp has no ports", "give --proto tcp or udp, or leave --sport and --dport out")
 
 
 # -- parsers ----------------------------------------------------------------------------
@@ -280,10 +309,74 @@ def _port(word: str) -> int:
     return int(word)
 
 
+def _trace_parser() -> argparse.ArgumentParser:
+    parser = _parser(
+        TRACE,
+        "Predict a packet's way across the given nodes: which rule, route or kernel check takes it, or what "
+        "that depends on. With two moments of a node the counters stand beside the prediction.",
+    )
+    parser.add_argument(
+        "--node",
+        dest="traced",
+        action="append",
+        required=True,
+        metavar="NAME=SNAPSHOT",
+        help="a node's snapshot; once for each node. A snapshot of several nodes needs no NAME=",
+    )
+    parser.add_argument(
+        "--from", dest="source", metavar="IP", required=True, help="address or pod that sends it"
+    )
+    parser.add_argument("--to", dest="target", metavar="IP", required=True, help="address or pod it is for")
+    parser.add_argument("--on", metavar="NODE", help="node on which it starts, where addresses do not tell")
+    parser.add_argument(
+        "--in", dest="dev", metavar="INTERFACE", help="interface by which it comes in; the pod's by default"
+    )
+    parser.add_argument(
+        "--proto", dest="protocol", choices=("icmp", "tcp", "udp"), default="icmp", help="icmp by default"
+    )
+    parser.add_argument("--sport", type=_port, metavar="N", help="source port; open without it")
+    parser.add_argument("--dport", type=_port, metavar="N", help="destination port; open without it")
+    parser.add_argument(
+        "--mark",
+        type=_mark,
+        default=NO_MARK,
+        metavar="V[/M]",
+        help="mark that it starts with; with /M only the bits in M are known",
+    )
+    parser.add_argument("--length", type=_length, metavar="N", help="bytes with its IP header")
+    parser.add_argument("--reply", action="store_true", help="follow the answer back, too")
+    parser.add_argument(
+        "--not-matching", action="store_true", help="list the rules passed by, with the condition that fails"
+    )
+    parser.add_argument("--json", action="store_true", help="one JSON object instead of text")
+    return parser
+
+
+def _mark(word: str) -> Bits:
+    """A mark as iptables writes it; only the bits of its mask are known."""
+    value, slash, mask = word.partition("/")
+    try:
+        bits = int(value, 0), int(mask, 0) if slash else FULL
+    except ValueError:
+        bits = -1, -1
+    if not all(0 <= one <= FULL for one in bits):
+        raise argparse.ArgumentTypeError(f"'{word}' is no mark as 0x10000 or 0x10000/0xff0000")
+    if bits[0] & ~bits[1]:
+        raise argparse.ArgumentTypeError(f"'{word}' has bits outside of its mask")
+    return Bits(*bits)
+
+
+def _length(word: str) -> int:
+    if not word.isdecimal() or not 20 <= int(word) <= 65535:
+        raise argparse.ArgumentTypeError(f"'{word}' is no length from 20 to 65535")
+    return int(word)
+
+
 _PARSERS = {
     EXPLORE: _explore_parser,
     SHOW: _show_parser,
     SAVE: _save_parser,
     HITS: _hits_parser,
     PROBE: _probe_parser,
+    TRACE: _trace_parser,
 }

@@ -8,7 +8,7 @@ import os
 import sys
 from collections.abc import Sequence
 
-from calitop.cli.arguments import EXPLORE, HITS, PROBE, SAVE, SHOW, Arguments, parse
+from calitop.cli.arguments import EXPLORE, HITS, PROBE, SAVE, SHOW, TRACE, Arguments, parse
 from calitop.errors import CalitopError
 
 _INTERRUPTED = 130
@@ -20,6 +20,7 @@ _MODULES = {
     SAVE: "calitop.cli.save",
     HITS: "calitop.cli.hits",
     PROBE: "calitop.cli.probe",
+    TRACE: "calitop.cli.trace",
 }
 """Imported only when the command is given: most need neither terminal nor kernel."""
 

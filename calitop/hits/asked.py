@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from ipaddress import ip_address
 
 from calitop.cni.pods import pod_name
@@ -24,7 +24,17 @@ def asked_ends(
         return None
     if source is None or target is None:
         raise UsageError("one end alone is no flow", "give both, from and to")
-    ends = _address(nodes, source), _address(nodes, target)
+    return both_ends((pod for node in nodes for pod in node.after.pods), source, target)
+
+
+def both_ends(pods: Iterable[Pod], source: str, target: str) -> tuple[Address, Address]:
+    """Both ends of a flow, each an address or the name of one of the pods.
+
+    Raises:
+        UsageError: An unknown end, or two families.
+    """
+    known = tuple(pods)
+    ends = _address(known, source), _address(known, target)
     if ends[0].version != ends[1].version:
         raise UsageError(
             f"'{source}' and '{target}' are of different families", "give two IPv4 or two IPv6 ends"
@@ -32,15 +42,13 @@ def asked_ends(
     return ends
 
 
-def _address(nodes: Sequence[NodeHits], text: str) -> Address:
+def _address(pods: Iterable[Pod], text: str) -> Address:
     """An address, or that of the pod whose name it is."""
     try:
         return ip_address(text.split("/")[0])
     except ValueError:
         pass
-    found = {
-        pod.ip.split("/")[0] for node in nodes for pod in node.after.pods if pod.ip and _named(text, pod)
-    }
+    found = {pod.ip.split("/")[0] for pod in pods if pod.ip and _named(text, pod)}
     if len(found) != 1:
         reason = "several pods are called so" if found else "it is neither an address nor a known pod"
         raise UsageError(

@@ -139,10 +139,22 @@ class Prediction:
             return "moved"
         return "still" if delta.packets == 0 and delta.exact else "unknown"
 
-    def fits(self, steps: Iterable[Step]) -> Truth:
-        """Whether what counted fits all of these steps: False as soon as one surely stood still."""
+    def fits(self, steps: Iterable[Step], where: Where | None = None) -> Truth:
+        """Whether what counted fits a way: False as soon as something on it surely stood still.
+
+        Args:
+            steps: Its rules and policies.
+            where: Its end, where a counter of the kernel tells of such ends.
+
+        Returns:
+            None where nothing can be compared, or a counter is missing.
+        """
         truths = {"moved": True, "still": False, "unknown": None}
-        return every(truths[told] for step in steps if (told := self.agreement(step)) is not None)
+        found = [truths[told] for step in steps if (told := self.agreement(step)) is not None]
+        statistic = self.statistic(where)
+        if statistic is not None:
+            found.append(None if statistic[1] is None else statistic[1] > 0)
+        return every(found) if found else None
 
     @cached_property
     def still(self) -> tuple[Step, ...]:

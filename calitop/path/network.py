@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from ipaddress import ip_address, ip_network
 
 from calitop.cni.names import link_owner, link_role
-from calitop.errors import CalitopError
+from calitop.errors import UsageError
 from calitop.model.values import Address
 from calitop.path.bpf_devices import redirects
 from calitop.path.devices import some_device
@@ -40,12 +40,12 @@ class Network:
         """The node of that name.
 
         Raises:
-            CalitopError: There is none.
+            UsageError: There is none.
         """
         found = next((node for node in self.nodes if node.name == name), None)
         if found is None:
             known = ", ".join(node.name for node in self.nodes)
-            raise CalitopError(f'no node "{name}" among those given ({known})')
+            raise UsageError(f'no node "{name}" among those given ({known})')
         return found
 
     def owner(self, address: Address | None) -> Node | None:
@@ -58,7 +58,7 @@ class Network:
         """Where a packet from an address begins.
 
         Raises:
-            CalitopError: No node is known to have the address.
+            UsageError: No node is known to have the address.
         """
         if on is not None:
             node = self.node(on)
@@ -73,7 +73,7 @@ class Network:
             if len(found) == 1:
                 return Start(found[0], (dev,) if dev else self._pod_devices(found[0], src))
         named = ", ".join(node.name for node in self.nodes)
-        raise CalitopError(
+        raise UsageError(
             f"none of the nodes given ({named}) is known to have {src}: say --on NODE --in INTERFACE"
         )
 
@@ -87,7 +87,7 @@ class Network:
         free = [name for name in node.world.links if is_pod_link(node, name) and name not in claimed]
         beginning = _beginning(node, src) if not free else None
         if not free and beginning is None:
-            raise CalitopError(
+            raise UsageError(
                 f"by which interface {src} sends on {node.name} is not known: say --in INTERFACE"
             )
         return (some_device(beginning),) if beginning is not None else tuple(free)

@@ -147,12 +147,16 @@ def _passed(node: Node, key: ChainKey, index: int, packet: Packet) -> PassedBy:
 
 
 def _because(match: Match, packet: Packet) -> str:
-    words = " ".join(match.words) or type(match).__name__
-    return f"{words}: {told}" if (told := "; ".join(_told(match, packet))) else f"{words} does not hold"
+    words = match.words or (type(match).__name__,)
+    told = next(_told(match, packet), None)
+    if told is None:
+        return f"{' '.join(words)} does not hold"
+    is_named = words[0] == "-m" and len(words) > 2
+    return f"{' '.join(words[2:] if is_named else words)}: {told}"
 
 
 def _told(match: Match, packet: Packet) -> Iterator[str]:
-    """What the packet has of that which a condition asks for."""
+    """What the packet has of that which a condition asks for, where that is quickly said."""
     if isinstance(match, matches.Interface):
         way, dev = ("comes in", packet.iif) if match.way == "in" else ("goes out", packet.oif)
         yield f"it {way} by {'no device' if dev == NO_DEVICE else dev or 'a device not known'}"
@@ -171,7 +175,7 @@ def _told(match: Match, packet: Packet) -> Iterator[str]:
     elif isinstance(match, matches.Icmp):
         yield f"its ICMP type is {_number(packet.icmp_type)}"
     elif isinstance(match, (matches.InSet, matches.AddrType)):
-        yield f"it goes from {packet.src or 'an address not known'} to {packet.dst or 'one not known'}"
+        yield f"it is from {packet.src or 'an address not known'} to {packet.dst or 'one not known'}"
 
 
 def _number(value: int | None) -> str:

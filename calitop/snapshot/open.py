@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from calitop.cni.bpf import with_bpf_warning
-from calitop.errors import BadSnapshot
+from calitop.errors import BadSnapshot, UsageError
 from calitop.garbage import no_collections
 from calitop.model.node import NodeState, Pod, SourceFile
 from calitop.snapshot.folder import blobs
@@ -33,6 +33,7 @@ def open_snapshots(paths: Sequence[str], pods: Path | None = None) -> list[NodeM
 
     Raises:
         BadSnapshot: A path is missing, cannot be read, is refused, or holds nothing that is known.
+        UsageError: A name is given to a snapshot of several nodes.
     """
     given = read_pod_file(pods) if pods is not None else None
     opened = [_open(path) for path in paths]
@@ -60,7 +61,21 @@ def _open(text: str) -> tuple[str | None, list[Group]]:
         raise BadSnapshot(
             _nothing_known(path, files), "give a folder or archive with outputs of iptables-save, ip route …"
         )
-    return name, groups
+    return name, groups if name is None else _of_node(groups, name, path)
+
+
+def _of_node(groups: list[Group], name: str, path: Path) -> list[Group]:
+    """The snapshots that a given name is for: of several nodes the one that is called so already."""
+    named = [each for each in groups if each.name() == name]
+    if named:
+        return named
+    owned = sorted({own for each in groups if (own := each.own_name())})
+    if len(owned) > 1:
+        known = ", ".join(f"'{own}'" for own in owned)
+        raise UsageError(
+            f"'{path}' holds several nodes: {known}", "give the folder of one, or name one of them"
+        )
+    return groups
 
 
 def _nothing_known(path: Path, files: Sequence[ReadFile]) -> str:
