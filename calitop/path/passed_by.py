@@ -14,10 +14,12 @@ from calitop.model.matches import Match
 from calitop.model.rules import ChainKey
 from calitop.path.matches import conditions
 from calitop.path.node import Node
-from calitop.path.packet import NO_DEVICE, Packet
+from calitop.path.packet import ICMP, ICMPV6, IPIP, NO_DEVICE, TCP, UDP, Packet
 from calitop.path.steps import Step
 
 _NO_END = 1 << 31
+_NAMES: dict[int | None, str] = {ICMP: "icmp", IPIP: "ipencap", TCP: "tcp", UDP: "udp", ICMPV6: "ipv6-icmp"}
+"""Protocols as iptables-save calls them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,17 +107,16 @@ class _Walk:
         self._frames.append(_Frame(key))
 
     def leave(self, node: Node, step: Step) -> None:
-        """Go where a step's rule sends the packet."""
+        """Go where a step's rule sends the packet; a chain left for good has no more rules to meet."""
         frame = self._frames[-1]
-        frame.next = _NO_END if step.index is None else step.index + 1
         verb, _, chain = step.action.partition(" ")
         led = frame.key._replace(chain=chain)
-        if step.action == "RETURN" or (verb == "goto" and led in node.chains):
-            self._frames.pop()
-        if verb in ("jump", "goto") and led in node.chains:
-            self._frames.append(_Frame(led))
         if step.kind == "policy" or step.action in ("ACCEPT", "DROP"):
             self._frames = []
+            return
+        frame.next = _NO_END if step.index is None or verb in ("RETURN", "goto") else step.index + 1
+        if verb in ("jump", "goto") and led in node.chains:
+            self._frames.append(_Frame(led))
 
 
 def _between(node: Node, step: Step, stretches: Sequence[_Stretch]) -> Passed:
@@ -139,18 +140,18 @@ def _passed(node: Node, key: ChainKey, index: int, packet: Packet) -> PassedBy:
     failing = next((match for match, truth in tested if truth is False), None)
     opened = next((match for match, truth in tested if truth is None), None)
     chosen = failing or opened
-    because = _because(chosen, packet) if chosen is not None else "it only counts"
+    because = _because(chosen, packet, failing is None) if chosen is not None else "it only counts"
     return PassedBy(node.name, key, index, rule.number, rule.text, because, failing is not None)
 
 
 # -- in words
 
 
-def _because(match: Match, packet: Packet) -> str:
+def _because(match: Match, packet: Packet, is_open: bool) -> str:
     words = match.words or (type(match).__name__,)
     told = next(_told(match, packet), None)
     if told is None:
-        return f"{' '.join(words)} does not hold"
+        return f"{' '.join(words)} {'is open' if is_open else 'does not hold'}"
     is_named = words[0] == "-m" and len(words) > 2
     return f"{' '.join(words[2:] if is_named else words)}: {told}"
 
@@ -164,7 +165,7 @@ def _told(match: Match, packet: Packet) -> Iterator[str]:
         own = packet.src if match.side == "src" else packet.dst
         yield f"its {'source' if match.side == 'src' else 'destination'} is {own or 'not known'}"
     elif isinstance(match, matches.Protocol):
-        yield f"its protocol is {_number(packet.protocol)}"
+        yield f"its protocol is {_NAMES.get(packet.protocol, _number(packet.protocol))}"
     elif isinstance(match, matches.Mark):
         own_mark = packet.mark if match.of == "packet" else packet.connmark
         yield f"its {'mark' if match.of == 'packet' else 'connection mark'} is {own_mark}"

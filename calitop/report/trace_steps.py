@@ -27,7 +27,7 @@ _BETWEEN = {
 }
 """How steps that are no rules are headed."""
 _FELIX_HASH = "cali:"
-_ACTION = 28
+_ACTION = 32
 """Columns in which actions stand; what is longer pushes the conditions to the right."""
 _WIDE = 120
 """From this width on conditions stand in a column of their own."""
@@ -62,7 +62,8 @@ def step_lines(
         not_matching: With the rules passed by.
     """
     passed = told.passed(steps, before) if not_matching else [Passed()] * len(steps)
-    rows = list(_Rows(told, width).of(steps, passed))
+    backends = {step.backend for step in steps if step.chain is not None}
+    rows = list(_Rows(told, width, len(backends) > 1).of(steps, passed))
     table = iter(columns([cells for _, cells in rows if cells is not None], "   "))
     for line, cells in rows:
         yield cut(line if cells is None else next(table), width)
@@ -74,6 +75,8 @@ class _Rows:
 
     told: Told
     width: int
+    several: bool
+    """Whether there are rules of several backends, which are told then."""
     last: Step | None = None
 
     def of(self, steps: Sequence[Step], passed: Sequence[Passed]) -> Iterator[_Row]:
@@ -108,12 +111,12 @@ class _Rows:
         counted = [_counted(self.told.prediction, step)] if self.told.prediction is not None else []
         room = _ACTION if self.width >= _WIDE else 0
         does = f"{step.action or 'counts':<{room}}  {words}".rstrip()
-        return [_table(step.key), step.chain, place, *counted, does]
+        return [_table(step.key, self.several), step.chain, place, *counted, does]
 
     def _passed(self, one: PassedBy) -> Iterator[_Row]:
         """A rule passed by: among the others where there is room, else in lines of its own, never cut."""
         why = f"· {one.because}" if one.sure else f"· assumed not: {one.because}"
-        place = [_table(one.key), one.key.chain, number(one.number)]
+        place = [_table(one.key, self.several), one.key.chain, number(one.number)]
         if self.width >= _WIDE:
             counted = [" "] if self.told.prediction is not None else []
             yield "", [*place, *counted, why]
@@ -123,12 +126,13 @@ class _Rows:
             yield line, None
 
 
-def _table(key: ChainKey | None) -> str:
-    """The table, with its family where it is not IPv4 and its backend where it is not nft's own."""
+def _table(key: ChainKey | None, with_backend: bool) -> str:
+    """The table, with its family where it is not IPv4."""
     if key is None:
         return "?"
-    family = "" if key.family in ("ipv4", None) else f"{key.family} "
-    return f"{family}{key.table or '?'}{' (legacy)' if key.backend == 'legacy' else ''}"
+    words: list[str] = [key.backend or "?"] if with_backend else []
+    words += [] if key.family in ("ipv4", None) else [key.family]
+    return " ".join([*words, key.table or "?"])
 
 
 def _counted(prediction: Prediction, step: Step) -> str:

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from textwrap import wrap
 
 from calitop.path.moved import Prediction, Unpredicted
-from calitop.path.steps import Branch, Path, PathVerdict
+from calitop.path.steps import Branch, Path, PathVerdict, Step
 from calitop.report.text import columns, number, printable
 from calitop.report.trace import Told
 from calitop.report.trace_steps import cut, said, step_lines
@@ -101,10 +101,12 @@ def _sentence(path: Path | Branch) -> str:
 
 def _end(path: Path | Branch) -> str:
     """Verdict and place: `✖ DROPPED on work1, rp_filter on tunl0`."""
-    if path.where is None:
+    where = path.where
+    if where is None:
         return _SIGNS[path.verdict]
-    on = f" on {path.where.node}" if path.where.node else ""
-    return f"{_SIGNS[path.verdict]}{on}, {where_words(path.where)}"
+    if where.kind == "link":
+        return f"{_SIGNS[path.verdict]} by {where.device} of {where.node}"
+    return f"{_SIGNS[path.verdict]} on {where.node}, {where_words(where)}"
 
 
 def _branches(prediction: Prediction | None, path: Path) -> list[Branch]:
@@ -130,16 +132,24 @@ def _moved(prediction: Prediction | None, path: Path) -> Iterator[str]:
     """Whether the counters between the moments agree with the path."""
     if prediction is None:
         return
-    agreed = [told for step in path.steps if (told := prediction.agreement(step)) is not None]
-    still = agreed.count("still")
+    compared = [step for step in path.steps if prediction.agreement(step) in ("moved", "still")]
+    still = [step for step in compared if prediction.agreement(step) == "still"]
     if still:
-        yield f"✖ {still} of {len(agreed)} predicted rules and policies did not move"
-    elif "moved" in agreed:
-        yield f"all {agreed.count('moved')} predicted rules and policies with counters moved"
+        yield (
+            f"✖ {len(still)} of {len(compared)} predicted rules and policies did not move, the first of them "
+            f"{_step(still[0])}: such a packet was not sent, or took another way"
+        )
+    elif compared:
+        yield f"all {len(compared)} predicted rules and policies with counters moved"
     statistic = prediction.statistic(path.where)
     if statistic is not None:
         name, delta = statistic
         yield f"{name} {'?' if delta is None else f'{delta:+d}'}"
+
+
+def _step(step: Step) -> str:
+    place = "policy" if step.kind == "policy" else f"rule {number(step.number)}"
+    return f"{step.table or '?'} {step.chain} {place} on {step.node}"
 
 
 def _labelled(label: str, facts: Sequence[str], width: int) -> Iterator[str]:
@@ -161,7 +171,7 @@ def _way(told: Told, path: Path, width: int, not_matching: bool) -> Iterator[str
         yield ""
         yield from _wrapped(f"IF {branch.condition}", width, "", "   ")
         yield from step_lines(told, branch.steps, path.steps, width, not_matching)
-        yield f"  {_end(branch)}"
+        yield from _wrapped(_end(branch), width, "  ", "    ")
 
 
 # -- against what moved
@@ -177,8 +187,9 @@ def _against(prediction: Prediction, width: int) -> Iterator[str]:
     yield ""
     for name, node in prediction.nodes.items():
         times = " and ".join(state.captured_at or "?" for state in (node.predicted, node.later))
+        when = "its moments" if "?" in times else times
         yield from _wrapped(
-            f"{name}: predicted from its first moment; counters between {times}", width, "", "  "
+            f"{name}: predicted from its first moment; counters between {when}", width, "", "  "
         )
 
 
