@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from textwrap import wrap
 
-from calitop.path.moved import Prediction, Unpredicted
+from calitop.path.moved import Between, Prediction, Unpredicted
 from calitop.path.steps import Branch, Path, PathVerdict, Step
 from calitop.report.text import columns, number, printable
 from calitop.report.trace import Told
@@ -186,11 +186,14 @@ def _against(prediction: Prediction, width: int) -> Iterator[str]:
         yield from (cut(line, width) for line in columns(_unpredicted(one) for one in order))
     yield ""
     for name, node in prediction.nodes.items():
-        times = " and ".join(state.captured_at or "?" for state in (node.predicted, node.later))
-        when = "its moments" if "?" in times else times
-        yield from _wrapped(
-            f"{name}: predicted from its first moment; counters between {when}", width, "", "  "
-        )
+        yield from _wrapped(f"{name}: {_moments(node)}", width, "", "  ")
+
+
+def _moments(node: Between) -> str:
+    first, last = (state.captured_at or "?" for state in (node.predicted, node.later))
+    if node.predicted is node.later:
+        return f"predicted from {last}; counters from the baseline to then"
+    return f"predicted from its first moment; counters between {first} and {last}"
 
 
 def _unpredicted(one: Unpredicted) -> list[str | None]:

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from calitop import __version__
@@ -236,10 +236,28 @@ def test_a_path_called_like_a_command_is_given_with_its_folder(
 
 
 words = st.sampled_from(
-    ["show", "save", "--json", "--node", "--moment", "1", "--", "-", "", "x=y", "=", "--version", "-h"]
+    [
+        "show",
+        "save",
+        "trace",
+        "--from",
+        "--to",
+        "--json",
+        "--node",
+        "--moment",
+        "1",
+        "--",
+        "-",
+        "",
+        "x=y",
+        "=",
+        "--version",
+        "-h",
+    ]
 )
 
 
+@settings(deadline=None)
 @given(st.lists(st.one_of(words, st.text(max_size=5)), max_size=5))
 def test_any_words_end_with_a_status(tmp_path_factory: pytest.TempPathFactory, argv: Sequence[str]) -> None:
     live = argv and "show" in argv[:1] and not any(word and not word.startswith("-") for word in argv[1:])
