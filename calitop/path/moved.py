@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cached_property, reduce
+from operator import or_
 from typing import Literal
 
 from calitop.counters.compare import compare
@@ -60,6 +61,8 @@ class Unpredicted:
     text: str
     """The rule's words; `policy DROP` for a policy."""
     whose: Whose = "flow"
+    mark_bits: int = 0
+    """Bits of the packet's mark that the rule asks."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -232,7 +235,8 @@ def _unpredicted(
     told = spec(rule)
     found = {_whose(told, packet, node.world) for packet in packets}
     whose: Whose = "flow" if "flow" in found else "later" if "later" in found else "other"
-    return Unpredicted(name, key, index, rule.number, delta, rule.text, whose)
+    bits = reduce(or_, (one.mask for one in told.find(matches.Mark) if one.of == "packet"), 0)
+    return Unpredicted(name, key, index, rule.number, delta, rule.text, whose, bits)
 
 
 def _whose(rule: RuleSpec, packet: Packet, world: World) -> Whose:

@@ -148,5 +148,6 @@ def _unpredicted(one: Unpredicted) -> Json:
         "bytes": one.delta.bytes,
         "exact": one.delta.exact,
         "whose": one.whose,
+        "mark_bits": one.mark_bits,
         "text": one.text,
     }

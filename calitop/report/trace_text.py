@@ -6,8 +6,11 @@ Every line is cut or wrapped to a width; the JSON object has everything whole.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from functools import reduce
+from operator import or_
 from textwrap import wrap
 
+from calitop.path.bits import Bits
 from calitop.path.moved import Between, Prediction, Unpredicted
 from calitop.path.steps import Branch, Path, PathVerdict, Step
 from calitop.report.text import columns, number, printable
@@ -22,16 +25,14 @@ _SIGNS: dict[PathVerdict, str] = {
     "left": "→ LEFT",
     "undecided": "? UNDECIDED",
 }
-_FITS = {
-    True: "what moved fits this",
-    False: "what moved speaks against this",
-    None: "counters do not tell",
-}
+_FITS = {True: "fits what moved", False: "against what moved", None: "counters do not tell"}
 _WHOSE = {
     "flow": "✖",
     "later": "later packets of the connection",
     "other": "other traffic: not this flow's addresses, ports or devices",
 }
+_FEW = 4
+"""Branches up to this many stand above with their conditions; of more, these stand with the steps only."""
 _LABEL = 11
 _NARROWEST = 40
 
@@ -64,7 +65,7 @@ def _report(told: Told, width: int, not_matching: bool) -> Iterator[str]:
         yield from _head(told, traced.reply, width)
         yield from _way(told, traced.reply, width, not_matching)
     if told.prediction is not None:
-        yield from _against(told.prediction, width)
+        yield from _against(told.prediction, told.request.mark, width)
 
 
 def _packet(told: Told) -> str:
@@ -85,12 +86,19 @@ def _packet(told: Told) -> str:
 
 def _head(told: Told, path: Path, width: int) -> Iterator[str]:
     """The verdict in one sentence, what it depends on, what to collect."""
-    yield from _wrapped(_sentence(path), width, "", "  ")
+    yield from _wrapped(_verdict(path), width, "", "  ")
     for branch in _branches(told.prediction, path):
-        yield from _branch_head(told.prediction, branch, width)
+        yield from _branch_head(told.prediction, branch, width, len(path.branches) <= _FEW)
     yield from _labelled("collect", _numbered(path.missing), width)
     yield from _labelled("assumed", path.assumed, width)
     yield from _labelled("moved", list(_moved(told.prediction, path)), width)
+
+
+def _verdict(path: Path) -> str:
+    """As `_sentence`, without the ends that are listed below it."""
+    if not path.branches:
+        return _sentence(path)
+    return f"{_SIGNS[path.verdict]}: {path.because.partition(':')[0]}"
 
 
 def _sentence(path: Path | Branch) -> str:
@@ -117,10 +125,14 @@ def _branches(prediction: Prediction | None, path: Path) -> list[Branch]:
     return sorted(path.branches, key=lambda one: order.index(prediction.fits(one.steps, one.where)))
 
 
-def _branch_head(prediction: Prediction | None, branch: Branch, width: int) -> Iterator[str]:
-    yield from _wrapped(f"if {branch.condition}:", width, "  ", "     ")
+def _branch_head(
+    prediction: Prediction | None, branch: Branch, width: int, with_condition: bool
+) -> Iterator[str]:
+    if with_condition:
+        yield from _wrapped(f"if {branch.condition}:", width, "  ", "     ")
     fits = f" ({_FITS[prediction.fits(branch.steps, branch.where)]})" if prediction is not None else ""
-    yield from _wrapped(_sentence(branch) + fits, width, "     ", "       ")
+    indent = "     " if with_condition else "  "
+    yield from _wrapped(_sentence(branch) + fits, width, indent, f"{indent}  ")
 
 
 def _numbered(facts: Sequence[str]) -> list[str]:
@@ -177,16 +189,25 @@ def _way(told: Told, path: Path, width: int, not_matching: bool) -> Iterator[str
 # -- against what moved
 
 
-def _against(prediction: Prediction, width: int) -> Iterator[str]:
+def _against(prediction: Prediction, mark: Bits, width: int) -> Iterator[str]:
     """What moved in the chains on the way without being predicted."""
     if prediction.unpredicted:
         yield ""
         yield "MOVED, NOT PREDICTED"
         order = sorted(prediction.unpredicted, key=lambda one: list(_WHOSE).index(one.whose))
         yield from (cut(line, width) for line in columns(_unpredicted(one) for one in order))
+        yield from _labelled("ask again", list(_with_open_mark(prediction, mark)), width)
     yield ""
     for name, node in prediction.nodes.items():
         yield from _wrapped(f"{name}: {_moments(node)}", width, "", "  ")
+
+
+def _with_open_mark(prediction: Prediction, mark: Bits) -> Iterator[str]:
+    """The mark to ask with, where rules moved that ask bits of it."""
+    asked = reduce(or_, (one.mark_bits for one in prediction.unpredicted if one.whose == "flow"), 0)
+    if asked & mark.known:
+        less = mark.forget(asked)
+        yield f"with --mark {less.value:#x}/{less.known:#x}: the bits that these rules ask are open then"
 
 
 def _moments(node: Between) -> str:

@@ -140,6 +140,7 @@ def test_what_moved_stands_beside(tmp_path: Path, capsys: pytest.CaptureFixture[
     _, text = told(capsys, *words)
     assert "✖ 1 of 5 predicted rules and policies did not move, the first of them mangle POSTROUTING" in text
     assert "✖ +0  ACCEPT" in text and "MOVED, NOT PREDICTED" in text
+    assert "ask again  with --mark 0x0/0xfffff" in text
     _, answer = traced(capsys, *words, "--mark", "0/0xfffff")
     assert [branch["fits"] for branch in answer["forward"]["branches"]] == [True, False]
 
