@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from shutil import get_terminal_size
 
 from calitop.cli.arguments import Arguments
@@ -97,8 +98,6 @@ def _told(network: Network, request: Request, moments: Sequence[NodeMoments]) ->
 
 def _compared(network: Network, request: Request, traced: Traced, between: dict[str, Between]) -> Prediction:
     """Answers have counted, too, whether they were asked for or not."""
-    from dataclasses import replace
-
     whole = traced if request.reply else trace(network, replace(request, reply=True))
     return prediction([path for path in (traced.forward, whole.reply) if path is not None], between)
 

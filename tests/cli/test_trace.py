@@ -18,6 +18,12 @@ PATH = {"verdict", "where", "because", "steps", "branches", "missing"}
 KINDS = {"rule", "policy", "route", "rp_filter", "encapsulate", "decapsulate", "conntrack", "bpf", "deliver"}
 
 
+@pytest.fixture(autouse=True)
+def wide(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As in a pipe, whatever terminal the tests run in."""
+    monkeypatch.setenv("COLUMNS", "160")
+
+
 @pytest.fixture
 def node(tmp_path: Path) -> str:
     """`one=…`, a small node at one moment."""
