@@ -6,7 +6,7 @@ Ends at the same place are one end. Where only one is left it is the verdict; ot
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Hashable, Iterable, Sequence
 from functools import reduce
 
 from calitop.model.place import Where
@@ -33,7 +33,7 @@ _COSTS = (
     "counters",
     "cilium",
 )
-"""What is asked for, cheapest first, by how it begins."""  # fmt: skip
+"""What is asked for, cheapest first, by how it begins."""
 
 _Place = tuple[PathVerdict, Where | None, str]
 
@@ -61,14 +61,28 @@ def _place(end: End) -> _Place:
 def _decided(ends: Sequence[End], assumed: tuple[str, ...]) -> Path:
     shown = min(ends, key=lambda end: len(end.flight.conditions))
     missing = _missing(ends) if shown.verdict == "undecided" else ()
-    return Path(shown.verdict, shown.where, shown.because, shown.flight.steps(), (), missing, assumed)
+    steps = _on_all_ways(shown.flight.steps(), ends)
+    return Path(shown.verdict, shown.where, shown.because, steps, (), missing, assumed)
 
 
 def _branch(group: Sequence[End], common: Trail | None) -> Branch:
     shown = min(group, key=lambda end: len(end.flight.conditions))
     condition = words_of(simplified(end.flight.conditions for end in group))
-    steps = _steps(shown.flight.trail, common)
+    steps = _on_all_ways(_steps(shown.flight.trail, common), group)
     return Branch(condition, shown.verdict, shown.where, shown.because, steps)
+
+
+def _on_all_ways(steps: Sequence[Step], group: Sequence[End]) -> tuple[Step, ...]:
+    """The steps that are made on every way to the same end."""
+    if len(group) == 1:
+        return tuple(steps)
+    made = [{_stop(step) for step in end.flight.steps()} for end in group]
+    return tuple(step for step in steps if all(_stop(step) in stops for stops in made))
+
+
+def _stop(step: Step) -> Hashable:
+    """What is done where, whatever the packet looks like by then."""
+    return step.node, step.kind, step.hook, step.key, step.index, step.action
 
 
 def _first_on_the_way(branch: Branch) -> tuple[int, int]:
