@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 PATHS ?= field-report=snapshots/field-report snapshots/lab
 
-.PHONY: help run test check fix goldens shots bench soak lab lab-down clean
+.PHONY: help run test check fix goldens shots bench soak differential lab lab-down clean
 help: ## what there is to make
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
@@ -30,6 +30,8 @@ bench: .venv/dev ## what reading and painting cost, as ratios within one run
 	@$(BIN)/python -m tests.perf.bench
 soak: .venv/dev ## an hour of changing rules and traffic under the poller (root); MINUTES=60 BACKEND=nft
 	@$(BIN)/python -m tests.perf.soak $(or $(MINUTES),60) $(or $(BACKEND),nft)
+differential: .venv/dev ## predicted paths beside this kernel's own trace (root); N=1000 SEED=…
+	@$(BIN)/python -m tests.differential $(or $(N),1000) $(SEED)
 lab: .venv/run ## two real nodes in network namespaces (root); see docs/lab.md
 	@$(BIN)/python -m lab up
 lab-down: .venv/run ## take the lab away; nothing stays behind

@@ -199,8 +199,15 @@ def _tos(options: Sequence[Option]) -> Action | None:
 
 
 def _ttl(options: Sequence[Option]) -> Action | None:
-    value = read.number(_named(options, "ttl-set") or _named(options, "hl-set") or "")
-    return None if value is None else targets.SetField("ttl", value)
+    given = {
+        name: read.number(_named(options, f"ttl-{name}") or _named(options, f"hl-{name}") or "")
+        for name in ("set", "inc", "dec")
+    }
+    if given["set"] is not None:
+        return targets.SetField("ttl", given["set"])
+    if given["inc"] is None and given["dec"] is None:
+        return None
+    return targets.SetField("ttl", change=given["inc"] or -(given["dec"] or 0))
 
 
 def _set(options: Sequence[Option]) -> Action | None:

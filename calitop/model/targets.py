@@ -108,6 +108,8 @@ class SetField:
     value: int | None = None
     """None where it follows from the packet (`--clamp-mss-to-pmtu`, `--checksum-fill`)."""
     mask: int | None = None
+    change: int = 0
+    """What is added to the field where no value is put in (`--ttl-dec 1`: -1)."""
 
 
 @dataclass(frozen=True, slots=True)

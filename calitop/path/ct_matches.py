@@ -56,10 +56,10 @@ def mark(match: matches.Mark, packet: Packet) -> Truth:
 def status(match: matches.CtStatus, packet: Packet) -> Truth:
     """Whether the connection has one of the statuses; NONE is none of them and never holds."""
     seen = packet.ct_state - UNSEEN
-    return some(agreed(_has(name, one) for one in seen) for name in match.statuses)
+    return some(agreed(_has(name, one, packet) for one in seen) for name in match.statuses)
 
 
-def _has(name: str, own: str) -> Truth:
+def _has(name: str, own: str, packet: Packet) -> Truth:
     """Whether a connection whose packet has this state has the status."""
     if name == "NONE":
         return False
@@ -68,8 +68,17 @@ def _has(name: str, own: str) -> Truth:
     if name == "ASSURED":
         return False if own == NEW else None
     if name == "CONFIRMED":
-        return True if own == ESTABLISHED else None
+        return True if own == ESTABLISHED else _is_confirmed(packet)
+    if name == "EXPECTED":
+        return False if own == NEW else None
     return None
+
+
+def _is_confirmed(packet: Packet) -> Truth:
+    """Whether the first direction of a connection has made its entry: a first packet does in the end."""
+    if packet.original == NOWHERE:
+        return None
+    return packet.replying != NOWHERE
 
 
 @_of_connection
@@ -114,6 +123,8 @@ def ends_of(packet: Packet, direction: values.Direction) -> Ends:
     told = packet.original if direction == "original" else packet.replying
     if told != NOWHERE:
         return told
+    if direction == "reply" and packet.ct_state == {NEW} and packet.original != NOWHERE:
+        return packet.ends.turned()  # A first packet: its answers will come to where it goes now.
     way = "original" if packet.ct_state <= {NEW, *UNSEEN} else packet.direction
     plain = packet.snat is False and packet.dnat is False and RELATED not in packet.ct_state
     if way is None or not plain:

@@ -103,7 +103,7 @@ def _nat(action: targets.Nat, flight: Flight, site: Site) -> Flight | End:
 
 
 def _track(action: targets.Track, flight: Flight, site: Site) -> Flight:
-    if not action.notrack:
+    if not action.notrack or flight.packet.is_tracked:
         return flight
     return flight.carrying(replace(flight.packet, ct_state=frozenset((UNTRACKED,))))
 
@@ -128,8 +128,14 @@ def _set_field(action: targets.SetField, flight: Flight, site: Site) -> Flight:
         tos = None if packet.tos is None else (packet.tos & ~mask) ^ action.value
         return flight.carrying(replace(packet, tos=tos))
     if action.field == "ttl":
-        return flight.carrying(replace(packet, ttl=action.value))
+        return flight.carrying(replace(packet, ttl=_changed(packet.ttl, action)))
     return flight
+
+
+def _changed(ttl: int | None, action: targets.SetField) -> int | None:
+    if action.value is not None or ttl is None or not action.change:
+        return action.value
+    return min(max(ttl + action.change, 0), 255)
 
 
 def _go_on(action: Action, flight: Flight, site: Site) -> Flight:

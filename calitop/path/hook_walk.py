@@ -14,7 +14,7 @@ from calitop.path.flight import Condition, End, Flight
 from calitop.path.joining import joined
 from calitop.path.nat import is_rewritten
 from calitop.path.node import Node
-from calitop.path.packet import NEW
+from calitop.path.packet import NEW, NOWHERE
 
 _LOWEST, _HIGHEST = -(1 << 31), (1 << 31) - 1
 
@@ -82,6 +82,8 @@ def _through(node: Node, hook: str, base: BaseChain, flights: list[Flight], ende
 def _asks_nat(flight: Flight, hook: str) -> bool:
     """Whether nat is asked for the packet: only the first one of a connection without a binding yet."""
     packet = flight.packet
+    if packet.replying != NOWHERE:
+        return False
     return NEW in packet.ct_state and packet.is_tracked is not False and not is_rewritten(packet, hook)
 
 

@@ -128,8 +128,8 @@ def _mark(match: matches.Mark, packet: Packet, world: World) -> Truth:
 
 
 def _mac(match: matches.Mac, packet: Packet, world: World) -> Truth:
-    """A packet that this node sends has no frame yet, and then the match fails, negated or not."""
-    if packet.iif == NO_DEVICE:
+    """What this node sends, also to itself, comes in no frame; then the match fails, negated or not."""
+    if packet.iif == NO_DEVICE or (packet.iif is not None and world.is_loopback(packet.iif) is True):
         return False
     if packet.mac_source is None:
         return None

@@ -5,14 +5,15 @@ Source: nf_nat_setup_info in net/netfilter/nf_nat_core.c, nf_nat_masquerade.c, n
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 from ipaddress import IPv4Address, IPv6Address, ip_address
 
 from calitop.model.targets import Nat, NatRange
 from calitop.model.values import Address, Network, Range
+from calitop.path.own_address import own_address
 from calitop.path.packet import NOWHERE, WITH_PORTS, Packet
-from calitop.path.routing import lookup
+from calitop.path.routing import lookup_packet
+from calitop.path.three import Truth
 from calitop.path.world import World
 
 SOURCE_HOOKS = ("POSTROUTING", "INPUT")
@@ -26,7 +27,9 @@ class NoAddressError(Exception):
 
 def is_rewritten(packet: Packet, hook: str) -> bool | None:
     """Whether the connection already has a binding of the kind that a hook makes."""
-    return packet.snat if hook in SOURCE_HOOKS else packet.dnat
+    if hook in SOURCE_HOOKS:
+        return "snat" in packet.bound or packet.snat
+    return "dnat" in packet.bound or packet.dnat
 
 
 def rewritten(nat: Nat, packet: Packet, hook: str, world: World) -> Packet:
@@ -36,19 +39,33 @@ def rewritten(nat: Nat, packet: Packet, hook: str, world: World) -> Packet:
         NoAddressError: There is no address to masquerade with or to redirect to.
     """
     began = packet if packet.original != NOWHERE else replace(packet, original=packet.ends)
-    return _KINDS[nat.kind](nat, began, hook, world)
+    behind = _KINDS[nat.kind](nat, began, hook, world)
+    own, new = packet.ends, behind.ends
+    if hook in SOURCE_HOOKS:
+        is_other = _differ((own.src, own.sport), (new.src, new.sport))
+        return replace(behind, snat=is_other, bound=behind.bound | {"snat"})
+    is_other = _differ((own.dst, own.dport), (new.dst, new.dport))
+    return replace(behind, dnat=is_other, bound=behind.bound | {"dnat"})
+
+
+def _differ(old: tuple[object, object], new: tuple[object, object]) -> Truth:
+    """Whether the kernel notes a rewriting: putting in what was there already is none."""
+    known = [(one, other) for one, other in zip(old, new, strict=True) if other is not None or one is None]
+    if any(one != other for one, other in known):
+        return True
+    return None if len(known) < len(old) else False
 
 
 def _dnat(nat: Nat, packet: Packet, hook: str, world: World) -> Packet:
     chosen = nat.ranges[0] if len(nat.ranges) == 1 else NatRange()
     dst = _address(chosen, packet.dst, len(nat.ranges))
-    return replace(packet, dst=dst, dport=_port(chosen.ports, packet.dport, packet, nat), dnat=True)
+    return replace(packet, dst=dst, dport=_port(chosen.ports, packet.dport, packet, nat))
 
 
 def _snat(nat: Nat, packet: Packet, hook: str, world: World) -> Packet:
     chosen = nat.ranges[0] if len(nat.ranges) == 1 else NatRange()
     src = _address(chosen, packet.src, len(nat.ranges))
-    return replace(packet, src=src, sport=_port(chosen.ports, packet.sport, packet, nat), snat=True)
+    return replace(packet, src=src, sport=_port(chosen.ports, packet.sport, packet, nat))
 
 
 def _address(chosen: NatRange, own: Address | None, ranges: int) -> Address | None:
@@ -71,7 +88,7 @@ def _port(wanted: Range | None, own: int | None, packet: Packet, nat: Nat) -> in
 def _masquerade(nat: Nat, packet: Packet, hook: str, world: World) -> Packet:
     ports = nat.ranges[0].ports if nat.ranges else None
     src = _own_address(packet, world)
-    return replace(packet, src=src, sport=_port(ports, packet.sport, packet, nat), snat=True)
+    return replace(packet, src=src, sport=_port(ports, packet.sport, packet, nat))
 
 
 def _own_address(packet: Packet, world: World) -> Address | None:
@@ -82,29 +99,19 @@ def _own_address(packet: Packet, world: World) -> Address | None:
     """
     if packet.oif is None or not world.addresses_known:
         return None
-    way = lookup(world, packet.dst, oif=packet.oif, mark=packet.mark).way
-    hop = ip_address(way.gateway) if way is not None and way.gateway else packet.dst
-    own = [one for one in world.prefixes(packet.oif, packet.family) if not one.ip.is_loopback]
-    near = (one.ip for one in own if hop is not None and hop in one.network)
-    found = next(near, None) or next((one.ip for one in own if not one.ip.is_link_local), None)
-    if found is None:
-        found = next(_of_other_devices(packet, world), None)
+    ways = lookup_packet(world, packet).ways
+    gateway = next((way.gateway for way in ways if way.dev == packet.oif), None)
+    hop = ip_address(gateway) if gateway else packet.dst
+    found = own_address(world, packet.oif, packet.family, hop)
     if found is None:
         raise NoAddressError(f"no address to masquerade with on {packet.oif}")
     return found
 
 
-def _of_other_devices(packet: Packet, world: World) -> Iterator[Address]:
-    for name in world.links:
-        for one in world.prefixes(name, packet.family):
-            if not one.ip.is_loopback and not one.ip.is_link_local:
-                yield one.ip
-
-
 def _redirect(nat: Nat, packet: Packet, hook: str, world: World) -> Packet:
     ports = nat.ranges[0].ports if nat.ranges else None
     dport = _port(ports, packet.dport, packet, nat)
-    return replace(packet, dst=_redirected(packet, hook, world), dport=dport, dnat=True)
+    return replace(packet, dst=_redirected(packet, hook, world), dport=dport)
 
 
 def _redirected(packet: Packet, hook: str, world: World) -> Address | None:
@@ -118,8 +125,8 @@ def _redirected(packet: Packet, hook: str, world: World) -> Address | None:
 
 def _netmap(nat: Nat, packet: Packet, hook: str, world: World) -> Packet:
     if hook in SOURCE_HOOKS:
-        return replace(packet, src=_mapped(nat.network, packet.src), snat=True)
-    return replace(packet, dst=_mapped(nat.network, packet.dst), dnat=True)
+        return replace(packet, src=_mapped(nat.network, packet.src))
+    return replace(packet, dst=_mapped(nat.network, packet.dst))
 
 
 def _mapped(network: Network | None, own: Address | None) -> Address | None:

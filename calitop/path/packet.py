@@ -71,6 +71,8 @@ class Packet:
     dnat: bool | None = None
     """Whether its connection's destination is rewritten."""
     snat: bool | None = None
+    bound: frozenset[str] = frozenset()
+    """Which of `dnat` and `snat` rules have decided already, also where that left the ends as they were."""
     original: Ends = NOWHERE
     """The connection's first direction, before any rewriting."""
     replying: Ends = NOWHERE

@@ -26,7 +26,7 @@ RP_FILTER, FORWARDING_OFF, BAD_SOURCE = "rp_filter", "forwarding_off", "bad_sour
 
 STATISTICS = {
     RP_FILTER: "TcpExt.IPReversePathFilter",
-    NO_ROUTE: "Ip.InNoRoutes",
+    NO_ROUTE: "IpExt.InNoRoutes",
     FORWARDING_OFF: "Ip.InAddrErrors",
 }
 """The kernel's counter that moves when a packet that came in ends so; others move none of their own."""
@@ -67,6 +67,7 @@ def lookup(
     oif: str = NO_DEVICE,
     mark: Bits = NO_MARK,
     src_known: bool = True,
+    any_source: bool = False,
     tos: int | None = 0,
     protocol: int | None = None,
     sport: int | None = None,
@@ -82,6 +83,7 @@ def lookup(
         oif: The device that the sender is bound to.
         mark: The packet mark, unknown bits included.
         src_known: False where the packet has a source that is not known.
+        any_source: Whether this node may send with a source that is not its own.
         tos: The packet's tos, for rules and routes that look at it.
         protocol: Layer 4 protocol, for rules that look at it; so are the ports.
         sport: Source port.
@@ -102,7 +104,7 @@ def lookup(
         sport=sport,
         dport=dport,
     )
-    ways = _Input(world, query).ways() if iif is not None else _Output(world, query).ways()
+    ways = _Input(world, query).ways() if iif is not None else _Output(world, query, any_source).ways()
     return RouteAnswer(tuple(distinct(ways)), assumptions(world, query.family))
 
 
@@ -140,14 +142,15 @@ def assumptions(world: World, family: IpFamily) -> tuple[str, ...]:
 class _Output:
     """A lookup for what this node sends itself."""
 
-    def __init__(self, world: World, query: Query) -> None:
+    def __init__(self, world: World, query: Query, any_source: bool) -> None:
         self._world = world
         self._query = query
+        self._any_source = any_source
 
     def ways(self) -> Iterator[Way]:
         """Each way that is possible."""
         query = self._query
-        if query.family == "ipv4" and query.src is not None and query.src_known:
+        if query.family == "ipv4" and query.src is not None and not self._any_source:
             own = query.src in self._world.owners or is_local(self._world, query.src)
             if own is not True:
                 why = () if own is False else (f"{query.src} is not an address of this node",)
@@ -167,10 +170,20 @@ class _Output:
             return replace(way, type="unicast", dev=query.oif, error=None, gateway=None, src=None)
         if way.type == "local":
             return replace(way, dev=LOOPBACK)
+        if way.error is None and self._keeps_loopback_in(way):
+            return Way(BAD_SOURCE, error="EINVAL")
         if way.type == "unicast" and query.family == "ipv4":
             kind = "broadcast" if int(query.dst) == _ALL_ONES else "multicast"
             return replace(way, type=kind) if kind == "broadcast" or query.dst.is_multicast else way
         return way
+
+    def _keeps_loopback_in(self, way: Way) -> bool:
+        """Whether the device does not let out a source of the loopback (__mkroute_output)."""
+        query = self._query
+        is_own = query.family == "ipv4" and query.src is not None and query.src.is_loopback
+        if not is_own or way.dev is None or self._world.is_loopback(way.dev):
+            return False
+        return self._world.either(way.dev, "route_localnet") is False
 
 
 class _Input:

@@ -8,6 +8,7 @@ Source: net/ipv4/netfilter/ipt_rpfilter.c, net/ipv6/netfilter/ip6t_rpfilter.c.
 from __future__ import annotations
 
 from dataclasses import replace
+from ipaddress import ip_network
 
 from calitop.model import matches, values
 from calitop.path.bits import NO_MARK
@@ -16,6 +17,8 @@ from calitop.path.packet import NO_DEVICE, Packet
 from calitop.path.policy import UNKNOWN_WAY, Query, Way, fib_ways
 from calitop.path.three import Truth, agreed, negation
 from calitop.path.world import World
+
+_LOCAL_MULTICAST = ip_network("224.0.0.0/24")
 
 
 def rpfilter(match: matches.RpFilter, packet: Packet, world: World) -> Truth:
@@ -30,7 +33,10 @@ def _passes(match: matches.RpFilter, packet: Packet, world: World) -> Truth:
     if world.is_loopback(packet.iif):
         return True
     if packet.family == "ipv4" and int(packet.src) >> 24 == 0:
-        return None
+        if packet.dst is None:
+            return None
+        if packet.dst.is_multicast:
+            return packet.dst in _LOCAL_MULTICAST
     query = Query(
         family=packet.family,
         dst=packet.src,

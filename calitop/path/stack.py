@@ -9,7 +9,7 @@ Source: ip_rcv_finish and ip_forward in net/ipv4, ip_route_me_harder in net/ipv4
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from ipaddress import ip_address
 
@@ -21,11 +21,12 @@ from calitop.path.base_chains import CONNTRACK
 from calitop.path.bpf_devices import Direction, meet
 from calitop.path.flight import Condition, End, Flight
 from calitop.path.node import Node
+from calitop.path.own_address import own_address
 from calitop.path.packet import ESTABLISHED, NO_DEVICE, Packet
 from calitop.path.policy import LOOPBACK, UNKNOWN_WAY, Way
 from calitop.path.route_ends import end_of_way, route_step
 from calitop.path.routing import RouteAnswer, lookup, lookup_packet
-from calitop.path.tracking import confirmed, forgotten, tracked, unseen
+from calitop.path.tracking import confirmed, forgotten, known, tracked, unseen
 
 _NAT_DST, _NAT_SRC = -100, 100
 """Priorities at which destinations and sources are rewritten (NF_IP_PRI_NAT_DST, NF_IP_PRI_NAT_SRC)."""
@@ -122,7 +123,8 @@ class Stack:
             yield way, told.assuming(Condition(asked, at, len(answer.ways), words, named))
 
     def _input(self, flight: Flight) -> None:
-        for one in self._walk("INPUT", [flight]):
+        mangled = self._walk("INPUT", [flight], below=_NAT_SRC)
+        for one in self._walk("INPUT", [_answered_from(each) for each in mangled], above=_NAT_SRC):
             if self._is_ipvs(one.packet):
                 self.ended.append(self._ipvs(one))
             else:
@@ -179,7 +181,8 @@ class Stack:
     def _out(self, flights: Sequence[Flight], way: Way) -> None:
         """Through POSTROUTING and out by the device."""
         dev = way.dev or ""
-        mangled = self._walk("POSTROUTING", flights, below=_NAT_SRC)
+        chosen = [flight.carrying(replace(flight.packet, oif=dev)) for flight in flights]
+        mangled = self._walk("POSTROUTING", chosen, below=_NAT_SRC)
         sent = self._walk("POSTROUTING", [_answered_from(one) for one in mangled], above=_NAT_SRC)
         done = [confirmed(self.node, flight) for flight in sent]
         if dev == LOOPBACK:
@@ -189,9 +192,12 @@ class Stack:
         self.leaving += [Leaving(flight, dev, gateway) for flight in self._at_device(done, dev, "egress")]
 
     def _routed_in_again(self, flights: Sequence[Flight]) -> None:
-        """What the node sends to itself comes in by lo, its connection already known."""
-        back = [flight.carrying(replace(flight.packet, iif=LOOPBACK, oif=NO_DEVICE)) for flight in flights]
-        self._routed(self._walk("PREROUTING", back))
+        """What the node sends to itself comes in by lo, its connection and its way already known."""
+        back = [
+            flight.carrying(replace(known(flight.packet), iif=LOOPBACK, oif=NO_DEVICE)) for flight in flights
+        ]
+        for flight in self._walk("PREROUTING", back):
+            self._input(flight)
 
     # -- sent here
 
@@ -199,52 +205,81 @@ class Stack:
         """Packets that this node itself sends, a tunnel's own among them."""
         for flight in flights:
             fresh = flight.carrying(replace(forgotten(flight.packet), iif=NO_DEVICE, oif=NO_DEVICE))
-            self._route_out(fresh, self._output)
+            self._route_out(fresh)
 
-    def _route_out(self, flight: Flight, then: Callable[[Flight, Way], None]) -> None:
+    def _route_out(self, flight: Flight) -> None:
         packet = flight.packet
         answer = lookup(
             self.node.world,
             packet.dst,
             packet.src if packet.has_socket is not None else None,
             mark=packet.mark,
-            src_known=packet.src is not None,
             tos=packet.tos,
             protocol=packet.protocol,
             sport=packet.sport,
             dport=packet.dport,
         )
+        for way, one in self._sendable(flight, answer):
+            src = one.packet.src or self._source(way, packet)
+            self._output(one.carrying(replace(one.packet, oif=way.dev, src=src)), way)
+
+    def _sendable(self, flight: Flight, answer: RouteAnswer) -> Iterator[tuple[Way, Flight]]:
+        """The ways on which what is sent here goes on, each with its step."""
         for way, one in self._ways(flight, answer):
             if way.error is not None or way.type == UNKNOWN_WAY:
                 self.ended.append(end_of_way(self.node, one, way, answer))
-                continue
-            src = one.packet.src or (ip_address(way.src) if way.src else None)
-            chosen = one.carrying(replace(one.packet, oif=way.dev, src=src))
-            then(chosen.took(route_step(self.node, one, way)), way)
+            else:
+                yield way, one.took(route_step(self.node, one, way))
+
+    def _source(self, way: Way, packet: Packet) -> Address | None:
+        """The source that the kernel chooses for a packet that has none."""
+        if way.src is not None:
+            return ip_address(way.src)
+        hop = ip_address(way.gateway) if way.gateway else None
+        return own_address(self.node.world, way.dev or "", packet.family, hop)
 
     def _output(self, flight: Flight, way: Way) -> None:
         fitting = self._fitting(flight, way)
         if fitting is None:
             return
         before = [fitting.carrying(unseen(flight.packet))]
-        seen = self._tracked(self._walk("OUTPUT", before, below=CONNTRACK))
-        for one in self._walk("OUTPUT", seen, above=CONNTRACK, below=_MANGLE_DONE):
-            self._rerouted(one, way, flight.packet, self._output_nat)
+        for one in self._tracked(self._walk("OUTPUT", before, below=CONNTRACK)):
+            for mangled in self._walk("OUTPUT", [one], above=CONNTRACK, below=_MANGLE_DONE):
+                is_changed = _looked_at(mangled.packet) != _looked_at(one.packet)
+                for again, by in self._again(mangled, way, is_changed):
+                    self._output_nat(again, by)
 
     def _output_nat(self, flight: Flight, way: Way) -> None:
-        for one in self._walk("OUTPUT", [flight], above=_MANGLE_DONE, below=_NAT_DST + 1):
-            self._rerouted(one, way, flight.packet, self._output_filter)
+        for asked in self._walk("OUTPUT", [flight], above=_MANGLE_DONE, below=_NAT_DST + 1):
+            one = _answered_to(asked)
+            for again, by in self._again(one, way, one.packet.dst != flight.packet.dst):
+                self._out(self._walk("OUTPUT", [again], above=_NAT_DST + 1), by)
 
-    def _output_filter(self, flight: Flight, way: Way) -> None:
-        self._out(self._walk("OUTPUT", [flight], above=_NAT_DST + 1), way)
+    def _again(self, flight: Flight, way: Way, is_changed: bool) -> Iterator[tuple[Flight, Way]]:
+        """By the way it had, or by a new one where mangle or nat changed what routing looks at.
 
-    def _rerouted(self, flight: Flight, way: Way, old: Packet, then: Callable[[Flight, Way], None]) -> None:
-        """On by the way it had, or by a new one where what routing looks at has changed."""
-        new = flight.packet
-        if (new.mark, new.dst, new.src, new.tos) == (old.mark, old.dst, old.src, old.tos):
-            then(flight, way)
-        else:
-            self._route_out(flight, then)
+        Its device in OUTPUT stays the first one; ports are not asked, and any source may be.
+        """
+        if not is_changed:
+            yield flight, way
+            return
+        packet = flight.packet
+        answer = lookup(
+            self.node.world,
+            packet.dst,
+            packet.src,
+            mark=packet.mark,
+            src_known=packet.src is not None,
+            any_source=True,
+            tos=packet.tos,
+        )
+        for by, one in self._sendable(flight, answer):
+            yield one, by
+
+
+def _looked_at(packet: Packet) -> tuple[object, ...]:
+    """What mangle in OUTPUT may change so that the packet is routed anew."""
+    return packet.mark, packet.src, packet.dst, packet.tos
 
 
 def _answered_to(flight: Flight) -> Flight:

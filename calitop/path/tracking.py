@@ -36,7 +36,7 @@ from calitop.path.packet import (
 _ICMP_REQUESTS = {ICMP: (8, 13, 15, 17), ICMPV6: (128,)}
 _ICMP_ERRORS = {ICMP: (3, 4, 5, 11, 12), ICMPV6: (1, 2, 3, 4)}
 _NEIGHBOUR_DISCOVERY = range(130, 138)
-_SYN, _RST, _ACK = 0x02, 0x04, 0x10
+_FIN, _SYN, _RST, _ACK = 0x01, 0x02, 0x04, 0x10
 
 
 def unseen(packet: Packet) -> Packet:
@@ -53,6 +53,7 @@ def forgotten(packet: Packet) -> Packet:
         direction=None,
         dnat=None,
         snat=None,
+        bound=frozenset(),
         original=NOWHERE,
         replying=NOWHERE,
     )
@@ -93,10 +94,15 @@ def _in_state(node: Node, flight: Flight, state: str, at: int, of: int) -> Fligh
     return changed.assuming(Condition(asked, at, of, words, f"conntrack -L of {node.name}"))
 
 
+def known(packet: Packet) -> Packet:
+    """A first packet whose connection is confirmed, as it comes in again by the loopback device."""
+    return replace(packet, replying=packet.ends.turned()) if packet.ct_state == {NEW} else packet
+
+
 def confirmed(node: Node, flight: Flight) -> Flight:
     """The flight when it leaves the node's hooks: a first packet has made its entry."""
     packet = flight.packet
-    if packet.ct_state != {NEW}:
+    if packet.ct_state != {NEW} or packet.replying != NOWHERE:
         return flight
     entry = Connection(node.name, packet.protocol, packet.original, packet.ends.turned(), packet.connmark)
     return replace(flight, connections=(*flight.connections, entry))
@@ -183,7 +189,9 @@ def _icmp_states(packet: Packet) -> frozenset[str]:
 
 def _tcp_states(node: Node, packet: Packet) -> frozenset[str]:
     flags = packet.tcp_flags
-    if flags.test(_SYN, _SYN | _ACK | _RST) is True:
+    if flags.test(_FIN, _FIN | _RST) is True or flags.test(0, _SYN | _FIN | _ACK | _RST) is True:
+        return frozenset((INVALID,))
+    if flags.test(_SYN, _SYN | _ACK | _RST) is True and flags.test(0, _FIN) is True:
         return frozenset((NEW,))
     if flags.test(_SYN | _ACK, _SYN | _ACK) is True or flags.test(_RST, _RST) is True:
         return frozenset((INVALID,))

@@ -24,13 +24,18 @@ def payload(one: dict[str, Any]) -> bytes:
     """The packet behind its IP header."""
     body = b"x" * int(one["size"])
     if one["protocol"] == 1:
-        check = checksum(struct.pack("!BBHHH", one["type"], one["code"], 0, 7, 1) + body)
-        return struct.pack("!BBHHH", one["type"], one["code"], check, 7, 1) + body
+        check = checksum(echo(one, 0) + body)
+        return echo(one, check) + body
     if one["protocol"] == 17:
         return struct.pack("!HHHH", one["sport"], one["dport"], 8 + len(body), 0) + body
     ends = socket.inet_aton(one["src"]) + socket.inet_aton(one["dst"])
     pseudo = ends + struct.pack("!HH", 6, 20 + len(body))
     return tcp(one, checksum(pseudo + tcp(one, 0) + body)) + body
+
+
+def echo(one: dict[str, Any], check: int) -> bytes:
+    """An ICMP header with identifier and sequence number."""
+    return struct.pack("!BBHHH", one["type"], one["code"], check, one.get("echo", 7), 1)
 
 
 def tcp(one: dict[str, Any], check: int) -> bytes:

@@ -99,6 +99,9 @@ class Sent:
 class Maker:
     """Random packets, sets and rules out of few values, so that they meet."""
 
+    devices: tuple[str, ...] = ("east", "west", "other")
+    prefixes: tuple[str, ...] = ("ea+", "we+", "cali+")
+
     def __init__(self, rng: random.Random) -> None:
         self.rng = rng
 
@@ -140,9 +143,7 @@ class Maker:
             "hash:net,port": lambda: f"{self.network()},{self.ported()}{self._nomatch()}",
             "hash:ip,port,ip": lambda: f"{self.address()},{self.ported()},{self.address()}",
             "hash:ip,port,net": lambda: f"{self.address()},{self.ported()},{self.network()}{self._nomatch()}",
-            "hash:net,iface": lambda: (
-                f"{self.network()},{self.rng.choice(('east', 'west', 'other'))}{self._nomatch()}"
-            ),
+            "hash:net,iface": lambda: f"{self.network()},{self.rng.choice(self.devices)}{self._nomatch()}",
         }
         lines = []
         for number, (kind, member) in enumerate(kinds.items()):
@@ -197,7 +198,7 @@ class Maker:
         choices = (
             f"{no}-s {self.network()}",
             f"{no}-d {self.network()}",
-            f"{no}{device} {pick(('east', 'west', 'ea+', 'we+', 'cali+'))}",
+            f"{no}{device} {pick((*self.devices, *self.prefixes))}",
             f"{no}-p {pick(('icmp', 'tcp', 'udp', '4'))}",
             f"-p {proto} -m {proto} {no}--{pick(('sport', 'dport'))} {pick(PORT_RANGES)}",
             f"-p {proto} -m multiport {no}--{pick(('sports', 'dports', 'ports'))} 53,80:443,30000",
