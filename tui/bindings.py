@@ -29,6 +29,8 @@ class Key:
     group: str
     footer: tuple[str, ...] = ()
     """Panes in whose footer it stands."""
+    above_only: bool = False
+    """Whether it is a key of a screen above the explorer alone, not of the explorer."""
 
 
 KEYS = (
@@ -71,6 +73,15 @@ KEYS = (
     Key("search", "slash", "search", "search", "Search all panes as you type.", "Finding", PANES),
     Key("search_next", "n", "search_step(1)", "next", "Next place that was found.", "Finding"),
     Key("search_previous", "N", "search_step(-1)", "previous", "Previous place that was found.", "Finding"),
+    Key(
+        "passed_by",
+        "n",
+        "passed_by",
+        "not matching",
+        "In the path: the rules that did not match, each with the condition that failed.",
+        "Finding",
+        above_only=True,
+    ),
     Key(
         "palette",
         "ctrl+p",
@@ -115,6 +126,15 @@ KEYS = (
         "Counting",
         PANES,
     ),
+    Key(
+        "trace",
+        "t",
+        "trace",
+        "path",
+        "Predict the path of a packet across the nodes that are loaded, and of its answer.",
+        "Counting",
+        PANES,
+    ),
     Key("pause", "space", "pause", "pause", "Hold the picture still; polling goes on.", "Counting", PANES),
     Key("faster", "plus", "faster", "faster", "Poll faster, and keep to that.", "Counting"),
     Key("slower", "minus", "slower", "slower", "Poll slower, and keep to that.", "Counting"),
@@ -134,7 +154,8 @@ KEYS = (
         "v",
         "arrangement",
         "view",
-        "Chains by hook, in the order a packet meets them, or by chain; the answer in order, or per hook.",
+        "Chains by hook, in the order a packet meets them, or by chain; the answer in order, or per hook; "
+        "the path there, or back.",
         "Showing",
         ("chains",),
     ),
@@ -159,7 +180,7 @@ KEYS = (
         "Showing",
     ),
     Key("files", "f", "files", "files", "Every file that was read, and its problems.", "Showing"),
-    Key("save", "s", "save", "save", "Save a snapshot of the live node.", "Other"),
+    Key("save", "s", "save", "save", "Save a snapshot of the live node; a path as text.", "Other"),
     Key("copy", "y", "copy", "copy", "Copy the selected thing as text.", "Other"),
     Key("help", "question_mark", "help", "help", "The signs on screen, then all keys.", "Other", PANES),
     Key("quit", "q", "app.quit", "quit", "Leave calitop.", "Other", PANES),
@@ -179,7 +200,11 @@ _GLYPHS = {
 
 def bindings() -> list[BindingType]:
     """The table as bindings of the explorer screen."""
-    return [Binding(key.keys, key.action, key.label, id=key.id, tooltip=key.help, show=False) for key in KEYS]
+    return [
+        Binding(key.keys, key.action, key.label, id=key.id, tooltip=key.help, show=False)
+        for key in KEYS
+        if not key.above_only
+    ]
 
 
 def key_names(keys: str) -> str:

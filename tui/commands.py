@@ -80,7 +80,7 @@ class NodeProvider(Provider):
             return
         names = keys_in_use(explorer.keymap)
         for key in KEYS:
-            if key.group not in ("Moving", "Jumping"):
+            if key.group not in ("Moving", "Jumping") and not key.above_only:
                 yield DiscoveryHit(
                     f"{key.label}: {key.help}", partial(self._act, key.action), help=names[key.id]
                 )
@@ -101,6 +101,8 @@ class NodeProvider(Provider):
                 text=name.text,
             )
         for key in KEYS:
+            if key.above_only:
+                continue
             text = f"{key.label}: {key.help}"
             if (score := matcher.match(text)) > 0:
                 yield Hit(score / 2, matcher.highlight(text), partial(self._act, key.action))

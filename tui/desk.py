@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import PurePath
 from typing import TYPE_CHECKING
 
 from calitop.model.node import NodeState
+from tui.pictures import Picture
 from tui.shown import Preparer, Shown, backends_of, problem_count
 from widgets.signs import Signs
 from widgets.status_line import Status
@@ -98,14 +99,28 @@ class Desk:
         """
         from calitop.hits.moved import node_hits
 
-        found = []
+        return [node_hits(name, before, now) for name, before, now in self._spans() if before is not None]
+
+    def pictures(self) -> list[Picture]:
+        """Every node at one moment, with what counted up to it; slow, for a thread.
+
+        The chosen node at the moment that is looked at, the others at their last.
+        """
+        from calitop.counters.compare import compare
+
+        return [
+            Picture(name, now, None if before is None else compare(before, now))
+            for name, before, now in self._spans()
+        ]
+
+    def _spans(self) -> Iterator[tuple[str, NodeState | None, NodeState]]:
+        """Name, moment counted from if any, and moment looked at, of every node."""
         for number, node in enumerate(self.snapshots):
             choice = self.choice if number == self.choice.node else self._first_choice(number)
             baseline = self._baseline(choice)
-            if baseline is not None and baseline != choice.moment:
-                before, after = node.moments[baseline], node.moments[choice.moment]
-                found.append(node_hits(node.name or "node", before, after))
-        return found
+            is_span = baseline is not None and baseline != choice.moment
+            before = node.moments[baseline] if baseline is not None and is_span else None
+            yield node.name or "node", before, node.moments[choice.moment]
 
     def number_of(self, name: str) -> int:
         """Number of the node that is called so in what `hits` tells; the chosen one when none is."""

@@ -46,6 +46,12 @@ class Signs:
     warning: str = "⚠"
     bpf: str = "◈"
     """A BPF program may decide here before any rule."""
+    agreed: str = "✓"
+    """Predicted, and it counted."""
+    stood: str = "≠"
+    """Predicted, but it did not count."""
+    unforeseen: str = "+"
+    """Counted without being predicted."""
 
 
 UNICODE = Signs()
@@ -71,6 +77,8 @@ ASCII = Signs(
     offline=".",
     warning="!",
     bpf="b",
+    agreed="v",
+    stood="#",
 )
 
 

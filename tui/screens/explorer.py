@@ -2,59 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from textual import on
 
 from calitop.errors import CalitopError
 from tui.bindings import bindings
-from tui.draft import Draft, with_selection
-from tui.history import Place
 from tui.messages import Told
-from tui.screens.search_screen import SearchScreen
-from tui.shown import Shown
+from tui.screens.asking_screen import AskingScreen
 from widgets.status_line import StatusLine
-from widgets.view import Subject
 
-if TYPE_CHECKING:
-    from calitop.cni.index import NodeIndex
-    from calitop.hits.moved import NodeHits
-    from calitop.probe.prober import Prober
-    from calitop.probe.records import ProbeResult
-    from tui.screens.hits import HitsScreen
-    from tui.screens.probe import Left
-    from widgets import answer_line
-
-ANSWER = Place("answer", None)
-"""In the history of jumps: the answer, which knows its own cursor."""
 OFFLINE = "a snapshot is not polled"
 
 
-class Explorer(SearchScreen):
+class Explorer(AskingScreen):
     """One node, live or saved."""
 
     BINDINGS = bindings()
 
     save: Callable[[Path], object] | None = None
     """Saves the live node; set by the application, called in a thread."""
-
-    prober: Prober | None = None
-    """Probes the live node; set by the application, called in threads."""
-
-    _draft = Draft()
-    """The last probe, to begin the next one with."""
-
-    _drafted_for: Subject | None = None
-    """What was selected then: another selection is another source."""
-
-    _go_then: Subject | None = None
-    """Where to go when the node that was asked for is shown."""
-
-    _answer: HitsScreen | None = None
-    """Kept once it was asked for: the way back leads to it as it was left."""
 
     # Counting ------------------------------------------------------------------------------
 
@@ -71,81 +40,6 @@ class Explorer(SearchScreen):
         chains = self.panes.chains
         chains.filter_hits(not chains.hits_only)
         self._say_selection()
-
-    def action_answer(self) -> None:
-        """What moved, and where packets were lost."""
-        self._answer_about(None)
-
-    def _answer_about(self, probed: ProbeResult | None) -> None:
-        if self._answer is None:
-            from tui.screens.hits import HitsScreen
-
-            self._answer = HitsScreen(self._moved, self.signs, probed)
-            self.app.install_screen(self._answer, "answer")
-        else:
-            self._answer.begin(probed)
-        self._open_answer()
-
-    def _open_answer(self) -> None:
-        self.app.push_screen("answer", self._answered)
-
-    def action_back(self) -> None:
-        """Back to where the jump came from, which may be a line of the answer."""
-        if self.steps.leave_to(ANSWER):
-            self._open_answer()
-        else:
-            super().action_back()
-
-    def _moved(self) -> Sequence[NodeHits]:
-        """In a thread: what moved on each node."""
-        if self.feed is not None:
-            return [self.feed.hits()]
-        return [] if self.desk is None else self.desk.hits()
-
-    def _answered(self, place: answer_line.Place | None) -> None:
-        if place is None:
-            return
-        if self.desk is None or self.desk.number_of(place.node) == self.desk.choice.node:
-            self._go_from_answer(place.subject)
-            return
-        self._go_then = place.subject
-        self.action_node(self.desk.number_of(place.node) + 1)
-
-    def action_probe(self) -> None:
-        """Send a few packets, after asking; the answer when they were sent."""
-        from tui.screens.probe import ProbeScreen
-
-        if self.shown is None:
-            self.tell("the node was not read yet")
-            return
-        subject = self.panes.subject()
-        if subject != self._drafted_for:
-            self._draft = with_selection(self._draft, self.shown.view, subject, self.panes.route())
-            self._drafted_for = subject
-        self.app.push_screen(ProbeScreen(self._index, self.prober, self._draft, self.signs), self._probed)
-
-    def _index(self) -> NodeIndex:
-        """Of the newest reading, even while the picture is held."""
-        newest = self._waiting or self.shown
-        assert newest is not None, "the dialog opens over a node that was read"
-        return newest.view.index
-
-    def _probed(self, left: Left | None) -> None:
-        if left is None:
-            return
-        self._draft, result = left
-        if result is not None:
-            self._answer_about(result)
-
-    def _show(self, shown: Shown) -> None:
-        super()._show(shown)
-        subject, self._go_then = self._go_then, None
-        if subject is not None:
-            self._go_from_answer(subject)
-
-    def _go_from_answer(self, subject: Subject) -> None:
-        self.steps.jump(subject, by=ANSWER)
-        self._focus_active()
 
     def action_pause(self) -> None:
         """Hold the picture, or show the newest."""
@@ -223,11 +117,8 @@ class Explorer(SearchScreen):
 
     def action_node(self, number: int) -> None:
         """Another node of the opened snapshots."""
-        if self.desk is None or not self.desk.choose_node(number - 1):
+        if not self.choose_node(number - 1):
             self.tell(f"there is no node {number} here")
-            return
-        self.steps.forget()
-        self.prepare()
 
     def action_moment(self, step: int) -> None:
         """An earlier or later moment of the node."""

@@ -16,6 +16,7 @@ from textual.widgets import Input, Label
 
 from calitop.errors import CalitopError
 from tui.bindings import BY_ID, keys_in_use
+from tui.draft import Flow
 from tui.screens.files import MOVING
 from widgets.answer_line import Place
 from widgets.hit_list import HitList
@@ -43,6 +44,7 @@ ACTIONS = {
     "help": "app.explain_keys",
     "next_pane": "app.focus_next",
     "previous_pane": "app.focus_previous",
+    "trace": "trace",
     "answer": "leave",
     "back": "leave",
 }
@@ -62,8 +64,8 @@ class Answered(Message):
         return isinstance(message, Answered)
 
 
-class HitsScreen(Screen[Place]):
-    """The answer; dismissed with the place that the operator goes to, None to go back."""
+class HitsScreen(Screen[Place | Flow]):
+    """The answer; dismissed with where the operator goes, a flow whose path is asked for, None to go back."""
 
     BINDINGS = [
         Binding("escape,q", "leave", show=False),
@@ -138,6 +140,7 @@ class HitsScreen(Screen[Place]):
             "arrangement": "in order" if rows.by_hook else "per hook",
             "hits": "all" if rows.only_flow else "only flow",
             "next_pane": "name flow",
+            "trace": "path",
             "copy": "copy",
             "help": "help",
         }
@@ -244,6 +247,16 @@ class HitsScreen(Screen[Place]):
             text = hits_text(found, by_hook=by_hook, only_flow=only_flow)
         self.app.copy_to_clipboard(text)
         self.notify(f"copied {len(text.splitlines())} lines", timeout=5, markup=False)
+
+    def action_trace(self) -> None:
+        """Predict the path of the flow that is named."""
+        source, target = (self.query_one(f"#flow-{name}", Input).value.strip() for name in ("from", "to"))
+        probed = self._probed
+        if probed is None:
+            self.dismiss(Flow(source, target))
+            return
+        port = "" if probed.request.port is None else str(probed.request.port)
+        self.dismiss(Flow(source, target, probed.request.protocol, port))
 
     def action_leave(self) -> None:
         """Back to the explorer."""

@@ -1,4 +1,4 @@
-"""Dialog: where a snapshot of the live node is saved."""
+"""Dialog: where something is saved."""
 
 from __future__ import annotations
 
@@ -14,16 +14,23 @@ class SaveScreen(ModalScreen[str]):
 
     BINDINGS = [Binding("escape", "leave", "leave", show=False)]
 
-    def __init__(self, proposed: str) -> None:
+    def __init__(
+        self,
+        proposed: str,
+        title: str = "Save a snapshot of this node to",
+        words: str = "a folder, or one file when it ends in .tar.gz; it must not exist yet",
+    ) -> None:
         super().__init__()
         self._proposed = proposed
+        self._title = title
+        self._words = words
 
     def compose(self) -> ComposeResult:
         """The question and its line."""
         with Vertical(classes="dialog"):
-            yield Label("Save a snapshot of this node to", classes="dialog-title")
+            yield Label(self._title, classes="dialog-title", markup=False)
             yield Input(self._proposed, id="dest", compact=True)
-            yield Label("a folder, or one file when it ends in .tar.gz; it must not exist yet")
+            yield Label(self._words, markup=False)
             yield Label("enter save   escape leave", classes="dialog-keys")
 
     def on_mount(self) -> None:

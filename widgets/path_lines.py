@@ -1,0 +1,188 @@
+"""A predicted path in lines: the verdict, what decides it, the steps, what moved beside them."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterator, Sequence, Set
+from dataclasses import dataclass
+from functools import cached_property
+from typing import NamedTuple
+
+from calitop.path.steps import PathVerdict
+from calitop.report.text import plural
+from widgets.answer_line import Place
+from widgets.facts import Fact
+from widgets.pages import hung
+from widgets.path_rows import PathRows, hook_words
+from widgets.path_shown import ShownBranch, ShownPath, ShownStep
+from widgets.pieces import Piece
+from widgets.signs import UNICODE, Signs
+from widgets.text import plain, shorten_end, width_of, wrap
+from widgets.view import RuleId
+
+LOOKS: dict[PathVerdict, str] = {
+    "delivered": "accept",
+    "dropped": "alarm",
+    "rejected": "alarm",
+    "left": "hot",
+    "undecided": "hot",
+}
+_LABEL = 9
+_NO_MOMENTS = "one moment of each node: nothing moved that the prediction could be compared with"
+
+
+class PathLine(NamedTuple):
+    """One line, and what enter does on it."""
+
+    pieces: tuple[Piece, ...]
+    place: Place | None = None
+    branch: int | None = None
+    """The branch that the line is about."""
+    at: Hashable = None
+    """What the line shows, by which it is found again in another layout."""
+
+
+@dataclass(frozen=True)
+class Showing:
+    """How a path is shown, on which terminal."""
+
+    width: int
+    """Cells of a line."""
+    signs: Signs
+    opened: Set[int] = frozenset()
+    """Branches whose steps are shown."""
+    with_passed: bool = False
+    """With the rules that did not match."""
+
+
+def verdict_words(verdict: PathVerdict, signs: Signs) -> str:
+    """The verdict with the sign that stands beside its colour."""
+    good = "✔" if signs == UNICODE else "+"
+    sign = {"delivered": good, "undecided": "?", "left": signs.goto}.get(verdict, signs.alarm)
+    return f"{sign} {verdict.upper()}"
+
+
+def path_lines(shown: ShownPath, how: Showing) -> Iterator[PathLine]:
+    """The whole path."""
+    return _Layout(shown, how).lines()
+
+
+@dataclass(frozen=True)
+class _Layout:
+    shown: ShownPath
+    how: Showing
+
+    @cached_property
+    def _rows(self) -> PathRows:
+        return PathRows.fitted(self.shown.all_steps, self.how.width, self.how.signs)
+
+    def lines(self) -> Iterator[PathLine]:
+        path = self.shown.path
+        yield from self._verdict()
+        yield from self._labelled("but", [self.shown.remark] if self.shown.remark else [])
+        yield from self._ends()
+        yield from self._labelled("collect", path.missing)
+        yield from self._labelled("assumed", path.assumed)
+        yield from self._labelled("counters", [self._tally()])
+        yield PathLine(())
+        title = "STEPS ON EVERY WAY" if path.branches else "STEPS"
+        yield self._title(f"{title}   {len(path.steps)}")
+        if path.steps:
+            yield PathLine((self._rows.heads("packets" if self.shown.unpredicted is None else "since"),))
+        yield from self._steps(self.shown.steps, None)
+        for at, branch in enumerate(self.shown.branches):
+            yield from self._branch(at, branch)
+        yield from self._unpredicted()
+
+    # The answer ------------------------------------------------------------------------
+
+    def _verdict(self) -> Iterator[PathLine]:
+        path, place = self.shown.path, self.shown.place
+        because = "it depends on what nothing tells that was read" if path.branches else path.because
+        head = f" {verdict_words(path.verdict, self.how.signs)} "
+        first, *rest = wrap(because, max(10, self.how.width - width_of(head) - 1))
+        yield PathLine((Piece(head, LOOKS[path.verdict]), Piece(f" {first}", "strong")), place, at="verdict")
+        blank = " " * (width_of(head) + 1)
+        yield from (PathLine((Piece(blank + line, "strong"),), place) for line in rest)
+
+    def _ends(self) -> Iterator[PathLine]:
+        for at, shown in enumerate(self.shown.branches):
+            branch = shown.branch
+            words = f"{branch.verdict} if {branch.condition}: {branch.because}"
+            yield from self._labelled("could be" if at == 0 else "", [words], at)
+
+    def _labelled(self, label: str, facts: Sequence[str], branch: int | None = None) -> Iterator[PathLine]:
+        for at, fact in enumerate(facts):
+            for row, text in enumerate(wrap(fact, max(10, self.how.width - _LABEL - 5))):
+                head = label if at == row == 0 else ""
+                pieces = (Piece(f"   {head:<{_LABEL}}", "dim"), Piece(("  " if row else "") + text))
+                yield PathLine(pieces, branch=branch)
+
+    def _tally(self) -> str:
+        if self.shown.unpredicted is None:
+            return _NO_MOMENTS
+        told = [one.agreement for one in self.shown.steps]
+        moved, still, unknown = told.count("moved"), told.count("still"), told.count("unknown")
+        words = [f"{moved} of {moved + still + unknown} predicted rules and policies moved"]
+        words += [f"{still} stood still"] if still else []
+        words += [f"of {unknown} it is not known"] if unknown else []
+        own = sum(one.whose != "other" for one in self.shown.unpredicted)
+        words += [f"{own} moved that were not predicted"] if own else []
+        return "; ".join(words)
+
+    # Steps -----------------------------------------------------------------------------
+
+    def _steps(self, steps: Sequence[ShownStep], branch: int | None) -> Iterator[PathLine]:
+        path = self.shown.path if branch is None else self.shown.branches[branch].branch
+        is_lost = path.verdict in ("dropped", "rejected")
+        lane: tuple[str, str] | None = None
+        for at, one in enumerate(steps):
+            if self.how.with_passed:
+                yield from self._passed(one, (branch, at))
+            now = (one.step.node, hook_words(one))
+            pieces = self._rows.step(one, is_new=now != lane, is_end=is_lost and at == len(steps) - 1)
+            yield PathLine(tuple(pieces), one.place, at=(branch, at))
+            lane = now
+
+    def _passed(self, one: ShownStep, at: Hashable) -> Iterator[PathLine]:
+        for n, rule in enumerate(one.passed.rules):
+            pieces = tuple(self._rows.passed(rule, one.step.hook or ""))
+            yield PathLine(pieces, Place(rule.node, RuleId(rule.key, rule.index)), at=("passed", at, n))
+        if one.passed.others:
+            words = f"{plural(one.passed.others, 'rule')} more that name another address or device"
+            yield PathLine((Piece(f"      not  {words}", "dim"),))
+
+    # Branches --------------------------------------------------------------------------
+
+    def _branch(self, at: int, shown: ShownBranch) -> Iterator[PathLine]:
+        branch, signs, is_open = shown.branch, self.how.signs, at in self.how.opened
+        yield PathLine(())
+        opener = signs.opened if is_open else signs.closed
+        rows = hung(Fact(f" {opener} IF {plain(branch.condition)}"), self.how.width)
+        for row, fact in enumerate(rows):
+            yield PathLine((Piece(fact.text, "strong"),), branch=at, at=("branch", at, row))
+        head = f" {verdict_words(branch.verdict, signs)} "
+        text = f"{plain(branch.because)}   {plural(len(branch.steps), 'step')} more"
+        first, *rest = wrap(text, max(10, self.how.width - width_of(head) - 4))
+        yield PathLine((Piece("  "), Piece(head, LOOKS[branch.verdict]), Piece(f" {first}")), shown.place)
+        yield from (PathLine((Piece(" " * (width_of(head) + 3) + line),), shown.place) for line in rest)
+        if is_open:
+            yield from self._steps(shown.steps, at)
+
+    # What moved without being predicted --------------------------------------------------
+
+    def _unpredicted(self) -> Iterator[PathLine]:
+        found = self.shown.unpredicted or ()
+        own = [one for one in found if one.whose != "other"]
+        if not found:
+            return
+        yield PathLine(())
+        yield self._title(f"MOVED, NOT PREDICTED   {len(own)}")
+        for at, one in enumerate(own):
+            place = Place(one.node, RuleId(one.key, one.index))
+            yield PathLine(tuple(self._rows.unforeseen(one)), place, at=("unpredicted", at))
+        if len(found) > len(own):
+            words = f"{len(found) - len(own)} more moved by other traffic"
+            yield PathLine((Piece(f"   {words}", "dim"),))
+
+    def _title(self, text: str) -> PathLine:
+        return PathLine((Piece(shorten_end(f" {plain(text)}", self.how.width), "strong"),))
