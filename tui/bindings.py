@@ -155,7 +155,7 @@ KEYS = (
         "arrangement",
         "view",
         "Chains by hook, in the order a packet meets them, or by chain; the answer in order, or per hook; "
-        "the path there, or back.",
+        "the path forward, or of the reply.",
         "Showing",
         ("chains",),
     ),

@@ -124,8 +124,9 @@ class EndsForm(Vertical):
         name = (message.input.id or "").removeprefix(f"{self.NAME}-")
         if name == self._asking:
             self._take(self.query_one(OptionList).highlighted)
-        if name == "source" and not self.typed("target"):
-            self.screen.set_focus(self.input("target"))  # at once: the next key may be on its way
+        missing = self.missing
+        if missing is not None and missing != name:
+            self.screen.set_focus(self.input(missing))  # at once: the next key may be on its way
         else:
             self.post_message(self.Finished())
 

@@ -11,9 +11,11 @@ from calitop.model.node import NodeState
 
 if TYPE_CHECKING:
     from calitop.path.asked import Question
+    from calitop.path.moved import Prediction
     from calitop.path.node import Node
     from calitop.path.trace import Traced
     from calitop.probe.known import KnownEnd
+    from calitop.report.trace import Told
     from widgets.path_shown import ShownPath
 
 
@@ -30,7 +32,7 @@ class Picture(NamedTuple):
 class Foretold:
     """What is predicted, ready for the screen."""
 
-    traced: Traced
+    told: Told
     forward: ShownPath
     reply: ShownPath | None
 
@@ -58,25 +60,33 @@ class Foreteller:
             CalitopError: The question cannot be understood, or nothing tells where the packet starts.
         """
         from calitop.path.asked import request_of
-        from calitop.path.moved import Between, prediction
         from calitop.path.network import Network
         from calitop.path.trace import trace
+        from calitop.report.trace import Told
         from widgets.path_shown import shown_path
 
         pictures = self._pictures()
         self._nodes = {picture.name: self._node(picture) for picture in pictures}
-        nodes = list(self._nodes.values())
-        traced = trace(Network(nodes), request_of(question, nodes))
-        paths = [traced.forward] if traced.reply is None else [traced.forward, traced.reply]
-        between = {
-            one.name: Between(one.state, one.state, one.counts) for one in pictures if one.counts is not None
-        }
-        against = prediction(paths, between)
-        shown = [shown_path(path, self._nodes, against, traced.asymmetry) for path in paths]
-        return Foretold(traced, shown[0], shown[1] if len(shown) > 1 else None)
+        network = Network(list(self._nodes.values()))
+        request = request_of(question, network.nodes)
+        traced = trace(network, request)
+        told = Told(network, request, traced, _compared(traced, pictures))
+        reply = None if traced.reply is None else shown_path(told, traced.reply)
+        return Foretold(told, shown_path(told, traced.forward), reply)
 
     def _node(self, picture: Picture) -> Node:
         from calitop.path.node import Node
 
         kept = self._nodes.get(picture.name)
         return kept if kept is not None and kept.state is picture.state else Node(*picture[:2])
+
+
+def _compared(traced: Traced, pictures: Sequence[Picture]) -> Prediction | None:
+    """The prediction beside what counted, where something is counted from."""
+    from calitop.path.moved import Between, prediction
+
+    between = {
+        one.name: Between(one.state, one.state, one.counts) for one in pictures if one.counts is not None
+    }
+    paths = [path for path in (traced.forward, traced.reply) if path is not None]
+    return prediction(paths, between) if between else None

@@ -27,6 +27,7 @@ LOOKS: dict[PathVerdict, str] = {
     "undecided": "hot",
 }
 _LABEL = 9
+_FITS = {True: "  (what moved fits this)", False: "  (what moved speaks against this)", None: ""}
 _NO_MOMENTS = "one moment of each node: nothing moved that the prediction could be compared with"
 
 
@@ -105,10 +106,19 @@ class _Layout:
         yield from (PathLine((Piece(blank + line, "strong"),), place) for line in rest)
 
     def _ends(self) -> Iterator[PathLine]:
+        """Each end in one line, from which enter leads to the whole of it."""
+        signs = self.how.signs
+        fits = {True: signs.agreed, False: signs.stood, None: " "}
         for at, shown in enumerate(self.shown.branches):
+            label = "could be" if at == 0 else ""
             branch = shown.branch
             words = f"{branch.verdict} if {branch.condition}: {branch.because}"
-            yield from self._labelled("could be" if at == 0 else "", [words], at)
+            room = max(10, self.how.width - _LABEL - 5)
+            pieces = (
+                Piece(f" {fits[shown.fits]} {label:<{_LABEL}}", "dim" if shown.fits is None else "hot"),
+                Piece(shorten_end(plain(words), room, signs.cut)),
+            )
+            yield PathLine(pieces, branch=at)
 
     def _labelled(self, label: str, facts: Sequence[str], branch: int | None = None) -> Iterator[PathLine]:
         for at, fact in enumerate(facts):
@@ -125,8 +135,11 @@ class _Layout:
         words = [f"{moved} of {moved + still + unknown} predicted rules and policies moved"]
         words += [f"{still} stood still"] if still else []
         words += [f"of {unknown} it is not known"] if unknown else []
-        own = sum(one.whose != "other" for one in self.shown.unpredicted)
+        own = sum(one.moved.whose == "flow" for one in self.shown.unpredicted)
         words += [f"{own} moved that were not predicted"] if own else []
+        if self.shown.statistic is not None:
+            name, delta = self.shown.statistic
+            words += [f"{name} {self.how.signs.unknown if delta is None else f'{delta:+d}'}"]
         return "; ".join(words)
 
     # Steps -----------------------------------------------------------------------------
@@ -161,7 +174,7 @@ class _Layout:
         for row, fact in enumerate(rows):
             yield PathLine((Piece(fact.text, "strong"),), branch=at, at=("branch", at, row))
         head = f" {verdict_words(branch.verdict, signs)} "
-        text = f"{plain(branch.because)}   {plural(len(branch.steps), 'step')} more"
+        text = f"{plain(branch.because)}{_FITS[shown.fits]}   {plural(len(branch.steps), 'step')} more"
         first, *rest = wrap(text, max(10, self.how.width - width_of(head) - 4))
         yield PathLine((Piece("  "), Piece(head, LOOKS[branch.verdict]), Piece(f" {first}")), shown.place)
         yield from (PathLine((Piece(" " * (width_of(head) + 3) + line),), shown.place) for line in rest)
@@ -172,14 +185,13 @@ class _Layout:
 
     def _unpredicted(self) -> Iterator[PathLine]:
         found = self.shown.unpredicted or ()
-        own = [one for one in found if one.whose != "other"]
+        own = [one for one in found if one.moved.whose != "other"]
         if not found:
             return
         yield PathLine(())
         yield self._title(f"MOVED, NOT PREDICTED   {len(own)}")
         for at, one in enumerate(own):
-            place = Place(one.node, RuleId(one.key, one.index))
-            yield PathLine(tuple(self._rows.unforeseen(one)), place, at=("unpredicted", at))
+            yield PathLine(tuple(self._rows.unforeseen(one)), one.place, at=("unpredicted", at))
         if len(found) > len(own):
             words = f"{len(found) - len(own)} more moved by other traffic"
             yield PathLine((Piece(f"   {words}", "dim"),))

@@ -5,18 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from calitop.path.moved import Unpredicted
 from calitop.path.passed_by import PassedBy
 from calitop.report.text import number
 from widgets import numbers
 from widgets.columns import Column, fit
-from widgets.path_shown import ShownStep
+from widgets.path_shown import ShownMove, ShownStep
 from widgets.pieces import Piece
 from widgets.signs import Signs
-from widgets.text import cell, plain, shorten_end, width_of
+from widgets.text import Lose, cell, plain, shorten_end, width_of
 from widgets.wording import VERDICTS
 
-_AMOUNT = 8
+_AMOUNT = 7
 _KINDS = {
     "route": "routing",
     "rp_filter": "rp_filter",
@@ -54,7 +53,8 @@ class PathRows:
         """A step; `is_new` where node or hook differ from the row above, `is_end` where it is lost."""
         loud = one.agreement == "still"
         fate = {"moved": self.signs.agreed, "still": self.signs.stood}.get(one.agreement or "", " ")
-        yield Piece(self.signs.alarm if is_end else fate, "alarm" if is_end else "hot" if loud else "accept")
+        lost = is_end and not loud
+        yield Piece(self.signs.alarm if lost else fate, "alarm" if lost else "hot" if loud else "accept")
         warm = "warm" if one.agreement == "moved" else ""
         yield Piece(" " + cell(self._count(one), _AMOUNT, True) + " ", "hot" if loud else warm)
         step, lane = one.step, "" if is_new else "dim"
@@ -74,8 +74,9 @@ class PathRows:
         room = self._room("action", "words")
         yield Piece(shorten_end(plain(one.because), room, self.signs.cut), "dim")
 
-    def unforeseen(self, one: Unpredicted) -> Iterator[Piece]:
+    def unforeseen(self, shown: ShownMove) -> Iterator[Piece]:
         """A rule that moved without being predicted."""
+        one = shown.moved
         look = "hot" if one.whose == "flow" else ""
         amount = numbers.since(one.delta.packets, one.delta.exact, _AMOUNT, self.signs)
         yield Piece(self.signs.unforeseen + " " + cell(amount, _AMOUNT, True) + " ", look)
@@ -84,7 +85,7 @@ class PathRows:
         yield from self._cells(("node", one.node, ""), ("hook", later, "dim"), ("table", table, ""))
         place = "pol" if one.index is None else number(one.number)
         yield from self._cells(("chain", one.key.chain, ""), ("number", place, ""))
-        yield Piece(shorten_end(plain(one.text), self._room("action", "words"), self.signs.cut))
+        yield Piece(shorten_end(plain(shown.words), self._room("action", "words"), self.signs.cut))
 
     def _rule(self, one: ShownStep) -> Iterator[Piece]:
         step = one.step
@@ -105,7 +106,8 @@ class PathRows:
         for name, text, look in cells:
             if name in self.widths:
                 right = name == "number"
-                yield Piece(cell(text, self.widths[name], right, cut=self.signs.cut) + " ", look)
+                lose: Lose = "start" if name == "node" else "middle"
+                yield Piece(cell(text, self.widths[name], right, lose, self.signs.cut) + " ", look)
 
     def _room(self, *names: str) -> int:
         """Cells of columns that stand side by side."""
@@ -134,7 +136,7 @@ def hook_words(one: ShownStep) -> str:
 def _columns(steps: Sequence[ShownStep]) -> tuple[Column, ...]:
     rules = [one.step for one in steps if one.step.chain is not None]
     return (
-        Column("node", "node", 2, 5, _widest(5, (one.step.node for one in steps))),
+        Column("node", "node", 2, 6, _widest(6, (one.step.node for one in steps))),
         Column("hook", "hook", 3, 11, 11),
         Column("table", "table", 1, 6, _widest(6, map(_table, steps))),
         Column("chain", "chain", 1, 16, _widest(16, (one.chain or "" for one in rules))),

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from calitop.counters.counts import Delta
 from calitop.model.network import Route
 from calitop.model.place import Where
-from calitop.model.rules import ChainKey, Rule
-from calitop.path.moved import Agreement, Prediction, Unpredicted
+from calitop.model.rules import Chain, ChainKey, Rule
+from calitop.path.moved import Agreement, Unpredicted
 from calitop.path.node import Node
-from calitop.path.passed_by import Passed, passed_by
+from calitop.path.passed_by import Passed
 from calitop.path.steps import Branch, Path, Step
+from calitop.path.three import Truth
+from calitop.report.trace import Told
 from widgets.answer_line import Place
 from widgets.view import LinkId, RuleId, route_id
-from widgets.wording import rule_comment, rule_conditions
+from widgets.wording import rule_action, rule_comment, rule_conditions
 
 NOTHING = Passed()
 
@@ -38,12 +40,23 @@ class ShownStep:
 
 
 @dataclass(frozen=True, eq=False)
+class ShownMove:
+    """A rule or policy that counted without being predicted."""
+
+    moved: Unpredicted
+    words: str
+    place: Place
+
+
+@dataclass(frozen=True, eq=False)
 class ShownBranch:
     """One of several ends."""
 
     branch: Branch
     steps: tuple[ShownStep, ...]
     place: Place | None
+    fits: Truth = None
+    """Whether what moved fits it; None where that does not tell."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,8 +70,10 @@ class ShownPath:
     """Where the packet ends, if that is known."""
     remark: str | None = None
     """What else is to be said, as how the answer's way differs."""
-    unpredicted: tuple[Unpredicted, ...] | None = None
+    unpredicted: tuple[ShownMove, ...] | None = None
     """What moved without being predicted; None where there is nothing to compare."""
+    statistic: tuple[str, int | None] | None = None
+    """The kernel's counter of such an end and by how much it moved, where there is one."""
 
     @property
     def all_steps(self) -> Iterator[ShownStep]:
@@ -68,45 +83,58 @@ class ShownPath:
             yield from branch.steps
 
 
-def shown_path(
-    path: Path, nodes: Mapping[str, Node], against: Prediction | None, remark: str | None = None
-) -> ShownPath:
-    """The path made ready; slow for a first time, so for a thread.
-
-    Args:
-        path: What was predicted.
-        nodes: The nodes that it was predicted from, by name.
-        against: The prediction beside what counted; None where there are not two moments of any node.
-        remark: What else is to be said.
-    """
-    maker = _Maker(nodes, against)
-    branches = tuple(
-        ShownBranch(branch, maker.steps(branch.steps, path.steps), maker.end(branch.where))
-        for branch in path.branches
+def shown_path(told: Told, path: Path) -> ShownPath:
+    """One of the paths told of, made ready; slow for a first time, so for a thread."""
+    maker, prediction = _Maker(told), told.prediction
+    return ShownPath(
+        path,
+        maker.steps(path.steps),
+        maker.branches(path),
+        maker.end(path.where),
+        told.traced.asymmetry,
+        None if prediction is None else tuple(map(maker.move, prediction.unpredicted)),
+        None if prediction is None else prediction.statistic(path.where),
     )
-    unpredicted = None if against is None or not against.nodes else against.unpredicted
-    return ShownPath(path, maker.steps(path.steps), branches, maker.end(path.where), remark, unpredicted)
 
 
-@dataclass(frozen=True)
 class _Maker:
-    nodes: Mapping[str, Node]
-    against: Prediction | None
+    """Looks up what stands beside the steps."""
+
+    def __init__(self, told: Told) -> None:
+        self._told = told
+        self._nodes = {node.name: node for node in told.network.nodes}
+
+    def branches(self, path: Path) -> tuple[ShownBranch, ...]:
+        """Those first that fit what moved."""
+        order = (True, None, False)
+        return tuple(
+            sorted((self._branch(one, path) for one in path.branches), key=lambda one: order.index(one.fits))
+        )
+
+    def move(self, one: Unpredicted) -> ShownMove:
+        """What moved, by its rule."""
+        rule = self._rule(one)
+        words = one.text if rule is None else f"{rule_action(rule)}  {_rule_words(rule)}"
+        return ShownMove(one, words, Place(one.node, RuleId(one.key, one.index)))
+
+    def _branch(self, branch: Branch, path: Path) -> ShownBranch:
+        against = self._told.prediction
+        fits = None if against is None else against.fits(branch.steps, branch.where)
+        return ShownBranch(branch, self.steps(branch.steps, path.steps), self.end(branch.where), fits)
 
     def steps(self, steps: Sequence[Step], behind: Sequence[Step] = ()) -> tuple[ShownStep, ...]:
         """The steps of a way that begins with those behind it."""
-        passed = passed_by(list(self.nodes.values()), [*behind, *steps])[len(behind) :]
-        return tuple(map(self._step, steps, passed))
+        return tuple(map(self._step, steps, self._told.passed(steps, behind)))
 
     def _step(self, step: Step, passed: Passed) -> ShownStep:
         if step.key is None:
             return ShownStep(step, step.text, self._place(step))
-        chain, rule = self.nodes[step.node].chains.get(step.key), self._rule(step)
+        chain, rule = self._chain(step), self._rule(step)
+        against = self._told.prediction
         counted = chain if step.kind == "policy" else rule
-        against = self.against
         return ShownStep(
             step,
-            step.text if rule is None else _rule_words(rule),
+            "" if rule is None else _rule_words(rule),
             self._place(step),
             None if counted is None else counted.packets,
             None if against is None else against.delta(step),
@@ -114,10 +142,14 @@ class _Maker:
             passed,
         )
 
-    def _rule(self, step: Step) -> Rule | None:
-        chain = None if step.key is None else self.nodes[step.node].chains.get(step.key)
-        has_it = chain is not None and step.index is not None and step.index < len(chain.rules)
-        return chain.rules[step.index] if chain is not None and step.index is not None and has_it else None
+    def _chain(self, at: Step | Unpredicted) -> Chain | None:
+        return None if at.key is None else self._nodes[at.node].chains.get(at.key)
+
+    def _rule(self, at: Step | Unpredicted) -> Rule | None:
+        chain = self._chain(at)
+        if chain is None or at.index is None or at.index >= len(chain.rules):
+            return None
+        return chain.rules[at.index]
 
     def _place(self, step: Step) -> Place | None:
         if step.key is not None:
@@ -125,7 +157,7 @@ class _Maker:
         route = self._route(step) if step.kind == "route" else None
         if route is not None:
             return Place(step.node, route_id(route))
-        links = self.nodes[step.node].world.links
+        links = self._nodes[step.node].world.links
         device = next((word for word in reversed(step.action.split()) if word in links), None)
         return None if device is None else Place(step.node, LinkId(device))
 
@@ -133,14 +165,14 @@ class _Maker:
         """The route that the step names in its words."""
         words = step.text.split()
         dev = words[words.index("dev") + 1] if "dev" in words[:-1] else None
-        for route in self.nodes[step.node].state.routes:
+        for route in self._nodes[step.node].state.routes:
             if route.table == step.table and route.dst in words and route.dev == dev:
                 return route
         return None
 
     def end(self, where: Where | None) -> Place | None:
         """The rule, policy or device at which the packet ends."""
-        node = None if where is None or where.node is None else self.nodes.get(where.node)
+        node = None if where is None or where.node is None else self._nodes.get(where.node)
         if node is None or where is None:
             return None
         if where.chain is not None:

@@ -11,7 +11,7 @@ from typing import Literal
 from calitop import __version__
 from calitop.budget import LONGEST_S, SHORTEST_S
 from calitop.errors import UsageError
-from calitop.path.bits import FULL, NO_MARK, Bits
+from calitop.path.bits import NO_MARK, Bits, parse_mark
 
 Protocol = Literal["icmp", "tcp", "udp"]
 
@@ -353,17 +353,10 @@ def _trace_parser() -> argparse.ArgumentParser:
 
 
 def _mark(word: str) -> Bits:
-    """A mark as iptables writes it; only the bits of its mask are known."""
-    value, slash, mask = word.partition("/")
     try:
-        bits = int(value, 0), int(mask, 0) if slash else FULL
-    except ValueError:
-        bits = -1, -1
-    if not all(0 <= one <= FULL for one in bits):
-        raise argparse.ArgumentTypeError(f"'{word}' is no mark as 0x10000 or 0x10000/0xff0000")
-    if bits[0] & ~bits[1]:
-        raise argparse.ArgumentTypeError(f"'{word}' has bits outside of its mask")
-    return Bits(*bits)
+        return parse_mark(word)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 def _length(word: str) -> int:

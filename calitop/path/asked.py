@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from ipaddress import ip_address
 
 from calitop.cni.index import NodeIndex
-from calitop.cni.pods import pod_name
 from calitop.errors import UsageError
+from calitop.hits.asked import both_ends
 from calitop.model.network import Link
 from calitop.model.node import NodeState
 from calitop.model.values import Address
-from calitop.path.bits import FULL, NO_MARK, Bits
+from calitop.path.bits import Bits, parse_mark
 from calitop.path.node import Node
 from calitop.path.trace import Protocol, Request
 from calitop.probe.known import KnownEnd, known_sources, known_targets
@@ -39,45 +39,24 @@ def request_of(question: Question, nodes: Sequence[Node]) -> Request:
 
     Args:
         question: What the operator wrote.
-        nodes: Where names are looked up; a name that several know is the first one's.
+        nodes: Where names are looked up; an interface that several have is the first one's.
 
     Raises:
         UsageError: An end is missing or unknown, the families differ, a number is none.
     """
-    start = _Start.of(question.at, nodes)
-    source, found = _source(question.source, nodes)
-    target = _address(question.target, nodes, "destination")
-    if source.version != target.version:
-        raise UsageError(
-            f"'{question.source}' and '{question.target}' are of different families",
-            "give two IPv4 or two IPv6 ends",
-        )
+    start = _start(question.at, nodes)
+    source = _source(question.source, nodes)
+    src, dst = both_ends((pod for node in nodes for pod in node.state.pods), source.end, question.target)
     return Request(
-        src=source,
-        dst=target,
+        src=src,
+        dst=dst,
         protocol=question.protocol,
         dport=_port(question),
-        mark=mark_of(question.mark),
-        on=start.on or found.on,
-        dev=start.dev or found.dev,
+        mark=_mark(question.mark),
+        on=start.on or source.on,
+        dev=start.dev or source.dev,
         reply=True,
     )
-
-
-def mark_of(text: str) -> Bits:
-    """A mark as `V` or `V/M`: with a mask only its bits are known; no text is no mark.
-
-    Raises:
-        UsageError: It is no number of 32 bits.
-    """
-    value, slash, mask = text.strip().partition("/")
-    try:
-        numbers = int(value or "0", 0), int(mask, 0) if slash else FULL
-    except ValueError:
-        numbers = (-1, -1)
-    if not all(0 <= number <= FULL for number in numbers):
-        raise UsageError(f"mark: '{text}' is no number of 32 bits", "give one like 0x2b500f00, or VALUE/MASK")
-    return Bits(*numbers) if text.strip() else NO_MARK
 
 
 def known_ends(states: Iterable[NodeState]) -> tuple[list[KnownEnd], list[KnownEnd]]:
@@ -108,21 +87,33 @@ class _Start:
 
     on: str | None = None
     dev: str | None = None
+    end: str = ""
+    """The source, an address or a pod."""
 
-    @classmethod
-    def of(cls, text: str, nodes: Sequence[Node]) -> _Start:
-        """What a field says: a node, an interface, or both."""
-        names = [node.name for node in nodes]
-        on, colon, dev = text.partition(":")
-        if colon and on in names and dev:
-            return cls(on, dev)
-        if text in ("", *names):
-            return cls(text or None)
-        found = [node.name for node in nodes if text in node.world.links]
-        if len(found) == 1:
-            return cls(found[0], text)
-        reason = f"{' and '.join(found)} have it" if found else "it is neither a node nor an interface of one"
-        raise UsageError(f"no start at '{text}': {reason}", "give NODE or NODE:INTERFACE")
+
+def _start(text: str, nodes: Sequence[Node]) -> _Start:
+    """What is said of the start: a node, an interface, or both."""
+    names = [node.name for node in nodes]
+    on, colon, dev = text.partition(":")
+    if colon and on in names:
+        links = nodes[names.index(on)].world.links
+        if links and dev not in links:
+            raise UsageError(f"no start at '{text}': {on} has no interface '{dev}'", "give one that it has")
+        return _Start(on, dev)
+    if text in ("", *names):
+        return _Start(text or None)
+    found = [node.name for node in nodes if text in node.world.links]
+    if len(found) == 1:
+        return _Start(found[0], text)
+    reason = f"{' and '.join(found)} have it" if found else "it is neither a node nor an interface of one"
+    raise UsageError(f"no start at '{text}': {reason}", "give NODE or NODE:INTERFACE")
+
+
+def _mark(text: str) -> Bits:
+    try:
+        return parse_mark(text or "0")
+    except ValueError as error:
+        raise UsageError(str(error), "give VALUE or VALUE/MASK") from None
 
 
 def _port(question: Question) -> int | None:
@@ -134,20 +125,18 @@ def _port(question: Question) -> int | None:
     return int(text)
 
 
-def _source(text: str, nodes: Sequence[Node]) -> tuple[Address, _Start]:
-    """The source's address; of an interface also where it is."""
-    for node in nodes:
-        link = node.world.links.get(text)
-        if link is None:
-            continue
-        address, is_own = _behind(node, link)
-        if address is not None:
-            return address, _Start(node.name) if is_own else _Start(node.name, text)
+def _source(text: str, nodes: Sequence[Node]) -> _Start:
+    """The source; of an interface the address behind it, and where it is."""
+    node = next((node for node in nodes if text in node.world.links), None)
+    if node is None:
+        return _Start(end=text)
+    address, is_own = _behind(node, node.world.links[text])
+    if address is None:
         raise UsageError(
             f"no address is known behind '{text}' of {node.name}",
             f"give the address, and {node.name}:{text} as its start",
         )
-    return _address(text, nodes, "source"), _Start()
+    return _Start(node.name, None if is_own else text, str(address))
 
 
 def _behind(node: Node, link: Link) -> tuple[Address | None, bool]:
@@ -166,30 +155,6 @@ def _behind(node: Node, link: Link) -> tuple[Address | None, bool]:
 
 def _is_single(dst: str, gateway: str | None) -> bool:
     return gateway is None and dst.partition("/")[2] in ("32", "128")
-
-
-def _address(text: str, nodes: Sequence[Node], end: str) -> Address:
-    """An address, or that of the pod whose name it is."""
-    if not text:
-        raise UsageError(f"nothing is said of the {end}", "choose a pod or an address")
-    try:
-        return ip_address(_bare(text))
-    except ValueError:
-        pass
-    found = set(_pod_addresses(text, nodes))
-    if len(found) != 1:
-        reason = "several pods are called so" if found else "it is neither an address nor a known pod"
-        raise UsageError(
-            f"no {end} '{text}': {reason}", "give an IP address, or --pods FILE with the pods' names"
-        )
-    return ip_address(found.pop())
-
-
-def _pod_addresses(name: str, nodes: Sequence[Node]) -> Iterator[str]:
-    for node in nodes:
-        for pod in node.state.pods:
-            if pod.ip and name in (pod.name, pod_name(pod)):
-                yield _bare(pod.ip)
 
 
 def _bare(text: str) -> str:

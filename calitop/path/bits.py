@@ -74,6 +74,24 @@ class Bits:
         return f"{self.value:#x} (known bits {self.known:#x})" if self.known else "unknown"
 
 
+def parse_mark(text: str) -> Bits:
+    """A mark as iptables writes it, `V` or `V/M`; only the bits of its mask are known.
+
+    Raises:
+        ValueError: It is no such mark.
+    """
+    value, slash, mask = text.partition("/")
+    try:
+        bits = int(value, 0), int(mask, 0) if slash else FULL
+    except ValueError:
+        bits = -1, -1
+    if not all(0 <= one <= FULL for one in bits):
+        raise ValueError(f"'{text}' is no mark as 0x10000 or 0x10000/0xff0000")
+    if bits[0] & ~bits[1]:
+        raise ValueError(f"'{text}' has bits outside of its mask")
+    return Bits(*bits)
+
+
 UNKNOWN = Bits(0, 0)
 """A mark of which nothing is known."""
 

@@ -33,14 +33,27 @@ from widgets.virtual_rows import VirtualRows
 if TYPE_CHECKING:
     from calitop.probe.known import KnownEnd
 
-WAYS = {"forward": "There", "reply": "Back"}
+WAYS = {"forward": "Forward", "reply": "Reply"}
 """The packet's way and its answer's, and what their tabs are called."""
 LOOK_AGAIN_S = 2.0
 """Between two looks at the counters of a live node."""
+TICKET_WIDTH = 120
+"""Columns of the text that is copied and saved."""
 ASK = "Choose a source and a destination: the path between them is predicted from what was read of the nodes."
 NO_ANSWER = "No way delivers the packet, so there is no answer to follow."
 
+FIELD_LABELS = {
+    "enter": "next, predict",
+    "up": "known",
+    "down": "known",
+    "next_pane": "next field",
+    "previous_pane": "field before",
+}
+"""What the keys do while something is typed."""
+
 ACTIONS = {
+    "up": "cursor('up')",
+    "down": "cursor('down')",
     "enter": "enter",
     "left": "side('left')",
     "right": "side('right')",
@@ -212,7 +225,7 @@ class TraceScreen(Screen[Left]):
         if self._foretold is None:
             self._say(message.why)
             return
-        is_same = former is not None and former.traced == self._foretold.traced
+        is_same = former is not None and former.told.traced == self._foretold.told.traced
         self._fill("forward", self._foretold.forward, keep=is_same)
         self._fill("reply", self._foretold.reply, keep=is_same)
         if not is_same:
@@ -258,18 +271,26 @@ class TraceScreen(Screen[Left]):
         """Below: what each key does now."""
         chosen: Mapping[str, str] = getattr(self.app, "chosen_keys", {})
         keys = {name: keys.split(" ")[0] for name, keys in keys_in_use(chosen).items()}
-        labels = {
+        labels = self._path_labels() if isinstance(self.focused, PathList) else FIELD_LABELS
+        hints = [KeyHint(name, keys[name], label) for name, label in labels.items()]
+        self.query_one(KeyLine).show_hints([*hints, KeyHint("back", "escape", "back")])
+
+    def _path_labels(self) -> dict[str, str]:
+        has_branches = self.rows.shown is not None and self.rows.shown.branches
+        return {
             "enter": "go",
-            "arrangement": "back way" if self._way == "forward" else "way there",
-            "passed_by": "hide not matching" if self._with_passed else "not matching",
-            "open_below": "open all",
+            "arrangement": "reply" if self._way == "forward" else "forward",
+            "passed_by": "matching only" if self._with_passed else "not matching",
+            **({"open_below": "open all"} if has_branches else {}),
             "next_pane": "fields",
             "save": "save",
             "copy": "copy",
             "help": "help",
         }
-        hints = [KeyHint(name, keys[name], label) for name, label in labels.items()]
-        self.query_one(KeyLine).show_hints([*hints, KeyHint("back", "escape", "back")])
+
+    def on_descendant_focus(self) -> None:
+        """In a field other keys count than in the path."""
+        self._say_keys()
 
     @on(KeyLine.KeyClicked)
     async def _key_clicked(self, message: KeyLine.KeyClicked) -> None:
@@ -343,7 +364,7 @@ class TraceScreen(Screen[Left]):
         if self._foretold is None:
             self.notify("there is no path yet", timeout=5, markup=False)
             return None
-        return trace_text(self._foretold.traced)
+        return trace_text(self._foretold.told, TICKET_WIDTH, not_matching=self._with_passed)
 
     def action_copy(self) -> None:
         """Both ways, as the command prints them, to the terminal's clipboard."""
