@@ -75,9 +75,9 @@ KEYS = (
     Key("search_previous", "N", "search_step(-1)", "previous", "Previous place that was found.", "Finding"),
     Key(
         "passed_by",
-        "n",
+        "u",
         "passed_by",
-        "not matching",
+        "unmatched",
         "In the path: the rules that did not match, each with the condition that failed.",
         "Finding",
         above_only=True,

@@ -10,8 +10,6 @@ from typing import NamedTuple
 from calitop.path.steps import PathVerdict
 from calitop.report.text import plural
 from widgets.answer_line import Place
-from widgets.facts import Fact
-from widgets.pages import hung
 from widgets.path_rows import PathRows, hook_words
 from widgets.path_shown import ShownBranch, ShownPath, ShownStep
 from widgets.pieces import Piece
@@ -170,11 +168,11 @@ class _Layout:
         branch, signs, is_open = shown.branch, self.how.signs, at in self.how.opened
         yield PathLine(())
         opener = signs.opened if is_open else signs.closed
-        rows = hung(Fact(f" {opener} IF {plain(branch.condition)}"), self.how.width)
-        for row, fact in enumerate(rows):
-            yield PathLine((Piece(fact.text, "strong"),), branch=at, at=("branch", at, row))
+        for row, text in enumerate(wrap(f"IF {branch.condition}", max(10, self.how.width - 4))):
+            before = f" {opener} " if row == 0 else "   "
+            yield PathLine((Piece(before + text, "strong"),), branch=at, at=("branch", at, row))
         head = f" {verdict_words(branch.verdict, signs)} "
-        text = f"{plain(branch.because)}{_FITS[shown.fits]}   {plural(len(branch.steps), 'step')} more"
+        text = f"{branch.because}{_FITS[shown.fits]}  ({plural(len(branch.steps), 'more step')})"
         first, *rest = wrap(text, max(10, self.how.width - width_of(head) - 4))
         yield PathLine((Piece("  "), Piece(head, LOOKS[branch.verdict]), Piece(f" {first}")), shown.place)
         yield from (PathLine((Piece(" " * (width_of(head) + 3) + line),), shown.place) for line in rest)

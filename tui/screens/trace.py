@@ -280,7 +280,7 @@ class TraceScreen(Screen[Left]):
         return {
             "enter": "go",
             "arrangement": "reply" if self._way == "forward" else "forward",
-            "passed_by": "matching only" if self._with_passed else "not matching",
+            "passed_by": "matched only" if self._with_passed else "unmatched",
             **({"open_below": "open all"} if has_branches else {}),
             "next_pane": "fields",
             "save": "save",
