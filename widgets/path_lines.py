@@ -174,8 +174,12 @@ class _Layout:
         head = f" {verdict_words(branch.verdict, signs)} "
         text = f"{branch.because}{_FITS[shown.fits]}  ({plural(len(branch.steps), 'more step')})"
         first, *rest = wrap(text, max(10, self.how.width - width_of(head) - 4))
-        yield PathLine((Piece("  "), Piece(head, LOOKS[branch.verdict]), Piece(f" {first}")), shown.place)
-        yield from (PathLine((Piece(" " * (width_of(head) + 3) + line),), shown.place) for line in rest)
+        end = ("branch", at, "end")
+        yield PathLine(
+            (Piece("  "), Piece(head, LOOKS[branch.verdict]), Piece(f" {first}")), shown.place, at=end
+        )
+        blank = " " * (width_of(head) + 3)
+        yield from (PathLine((Piece(blank + line),), shown.place, at=end) for line in rest)
         if is_open:
             yield from self._steps(shown.steps, at)
 

@@ -83,7 +83,8 @@ class PathList(LineList[PathLine]):
     def _branch_of(line: PathLine) -> int | None:
         if line.branch is not None:
             return line.branch
-        inside = line.at[0] if isinstance(line.at, tuple) else None
+        kind, which = line.at[:2] if isinstance(line.at, tuple) else (None, None)
+        inside = which if kind == "branch" else kind
         return inside if isinstance(inside, int) else None
 
     def action_open_below(self) -> None:
