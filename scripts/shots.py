@@ -31,6 +31,12 @@ SHOTS = (
     Shot("explorer-small", (80, 24), ("tab", "tab")),
     Shot("help", (120, 36), ("question_mark",)),
     Shot("answer", (120, 36), ("a",), "snapshots/faults/identity-mark"),
+    Shot(
+        "path",
+        (120, 36),
+        ("t", *"10.222.2.82", "enter", *"10.222.219.6", "enter", "u"),
+        "snapshots/faults/rpf-tunl0-1",
+    ),
     Shot("answer-kernel", (120, 36), ("a", "v"), "snapshots/faults/rpf-tunl0-1"),
 )
 

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import NamedTuple
 
-from calitop.path.steps import PathVerdict
+from calitop.path.steps import Branch, PathVerdict
 from calitop.report.text import plural
+from calitop.verdict.words import where_words
 from widgets.answer_line import Place
 from widgets.path_rows import PathRows, hook_words
 from widgets.path_shown import ShownBranch, ShownPath, ShownStep
@@ -81,7 +82,7 @@ class _Layout:
         yield from self._ends()
         yield from self._labelled("collect", path.missing)
         yield from self._labelled("assumed", path.assumed)
-        yield from self._labelled("counters", [self._tally()])
+        yield from self._labelled("counters", [self._tally(), *self._open_mark()])
         yield PathLine(())
         title = "STEPS ON EVERY WAY" if path.branches else "STEPS"
         yield self._title(f"{title}   {len(path.steps)}")
@@ -110,7 +111,7 @@ class _Layout:
         for at, shown in enumerate(self.shown.branches):
             label = "could be" if at == 0 else ""
             branch = shown.branch
-            words = f"{branch.verdict} if {branch.condition}: {branch.because}"
+            words = f"{_end(branch)}, if {branch.condition}"
             room = max(10, self.how.width - _LABEL - 5)
             pieces = (
                 Piece(f" {fits[shown.fits]} {label:<{_LABEL}}", "dim" if shown.fits is None else "hot"),
@@ -130,15 +131,22 @@ class _Layout:
             return _NO_MOMENTS
         told = [one.agreement for one in self.shown.steps]
         moved, still, unknown = told.count("moved"), told.count("still"), told.count("unknown")
-        words = [f"{moved} of {moved + still + unknown} predicted rules and policies moved"]
+        all_told = moved + still + unknown
+        every = "" if not self.shown.branches else " on every way"
+        words = [f"{moved} of {all_told} predicted rules and policies{every} moved"] if all_told else []
         words += [f"{still} stood still"] if still else []
         words += [f"of {unknown} it is not known"] if unknown else []
         own = sum(one.moved.whose == "flow" for one in self.shown.unpredicted)
-        words += [f"{own} moved that were not predicted"] if own else []
+        words += [f"{plural(own, 'rule or policy', 'rules and policies')} moved unpredicted"] if own else []
         if self.shown.statistic is not None:
             name, delta = self.shown.statistic
             words += [f"{name} {self.how.signs.unknown if delta is None else f'{delta:+d}'}"]
-        return "; ".join(words)
+        return "; ".join(words) or "no rule is on every way: what moved is compared in each branch"
+
+    def _open_mark(self) -> Iterator[str]:
+        mark = self.shown.open_mark
+        if mark is not None:
+            yield f"with the mark {mark.value:#x}/{mark.known:#x} the bits are open that these rules ask"
 
     # Steps -----------------------------------------------------------------------------
 
@@ -175,9 +183,8 @@ class _Layout:
         text = f"{branch.because}{_FITS[shown.fits]}  ({plural(len(branch.steps), 'more step')})"
         first, *rest = wrap(text, max(10, self.how.width - width_of(head) - 4))
         end = ("branch", at, "end")
-        yield PathLine(
-            (Piece("  "), Piece(head, LOOKS[branch.verdict]), Piece(f" {first}")), shown.place, at=end
-        )
+        look = LOOKS[branch.verdict].replace("alarm", "deny")  # it may be: loud is only what is certain
+        yield PathLine((Piece("  "), Piece(head, look), Piece(f" {first}")), shown.place, at=end)
         blank = " " * (width_of(head) + 3)
         yield from (PathLine((Piece(blank + line),), shown.place, at=end) for line in rest)
         if is_open:
@@ -200,3 +207,13 @@ class _Layout:
 
     def _title(self, text: str) -> PathLine:
         return PathLine((Piece(shorten_end(f" {plain(text)}", self.how.width), "strong"),))
+
+
+def _end(branch: Branch) -> str:
+    """Verdict and place: `dropped by filter cali-FORWARD rule 3 on work2`."""
+    where = branch.where
+    if where is None:
+        return branch.verdict
+    at = "by" if where.kind in ("rule", "policy", "link") else "at"
+    words = where.device if where.kind == "link" and where.device else where_words(where)
+    return f"{branch.verdict} {at} {words}" + (f" of {where.node}" if where.node else "")

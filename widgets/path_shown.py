@@ -9,6 +9,7 @@ from calitop.counters.counts import Delta
 from calitop.model.network import Route
 from calitop.model.place import Where
 from calitop.model.rules import Chain, ChainKey, Rule
+from calitop.path.bits import Bits
 from calitop.path.moved import Agreement, Unpredicted
 from calitop.path.node import Node
 from calitop.path.passed_by import Passed
@@ -72,6 +73,8 @@ class ShownPath:
     """What else is to be said, as how the answer's way differs."""
     unpredicted: tuple[ShownMove, ...] | None = None
     """What moved without being predicted; None where there is nothing to compare."""
+    open_mark: Bits | None = None
+    """The mark to ask with instead, where rules that moved unpredicted ask bits of it."""
     statistic: tuple[str, int | None] | None = None
     """The kernel's counter of such an end and by how much it moved, where there is one."""
 
@@ -93,6 +96,7 @@ def shown_path(told: Told, path: Path) -> ShownPath:
         maker.end(path.where),
         told.traced.asymmetry,
         None if prediction is None else tuple(map(maker.move, prediction.unpredicted)),
+        None if prediction is None else prediction.open_mark(told.request.mark),
         None if prediction is None else prediction.statistic(path.where),
     )
 

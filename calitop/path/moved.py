@@ -22,6 +22,7 @@ from calitop.model.node import NodeState
 from calitop.model.place import Where
 from calitop.model.rules import Chain, ChainKey
 from calitop.model.spec import RuleSpec
+from calitop.path.bits import Bits
 from calitop.path.matches import conditions, rule_holds
 from calitop.path.packet import ESTABLISHED, Packet
 from calitop.path.routing import STATISTICS
@@ -168,6 +169,18 @@ class Prediction:
     def unpredicted(self) -> tuple[Unpredicted, ...]:
         """What moved in the chains on the ways without being predicted on any of them."""
         return tuple(one for name, node in self.nodes.items() for one in self._unpredicted(name, node))
+
+    def open_mark(self, mark: Bits) -> Bits | None:
+        """The mark to ask with instead, where rules that moved unpredicted ask bits of it.
+
+        Args:
+            mark: What was asked with.
+
+        Returns:
+            The same with those bits unknown; None where no known bit is asked.
+        """
+        asked = reduce(or_, (one.mark_bits for one in self.unpredicted if one.whose == "flow"), 0)
+        return mark.forget(asked) if asked & mark.known else None
 
     def _unpredicted(self, name: str, node: Between) -> Iterator[Unpredicted]:
         met = [step for step in self._all_steps() if step.node == name]

@@ -6,8 +6,6 @@ Every line is cut or wrapped to a width; the JSON object has everything whole.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from functools import reduce
-from operator import or_
 from textwrap import wrap
 
 from calitop.path.bits import Bits
@@ -204,9 +202,8 @@ def _against(prediction: Prediction, mark: Bits, width: int) -> Iterator[str]:
 
 def _with_open_mark(prediction: Prediction, mark: Bits) -> Iterator[str]:
     """The mark to ask with, where rules moved that ask bits of it."""
-    asked = reduce(or_, (one.mark_bits for one in prediction.unpredicted if one.whose == "flow"), 0)
-    if asked & mark.known:
-        less = mark.forget(asked)
+    less = prediction.open_mark(mark)
+    if less is not None:
         yield f"with --mark {less.value:#x}/{less.known:#x}: the bits that these rules ask are open then"
 
 

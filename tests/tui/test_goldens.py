@@ -24,6 +24,7 @@ pytestmark = [
     pytest.mark.skipif(textual.__version__ != TEXTUAL, reason=f"goldens are tied to Textual {TEXTUAL}"),
 ]
 
+SNAPSHOTS = Path(__file__).parents[2] / "snapshots"
 SMALL, MIDDLE, LARGE = (80, 24), (120, 36), (200, 50)
 Snap = Callable[..., bool]
 
@@ -121,3 +122,44 @@ def test_probe(tmp_path: Path, snap_compare: Snap) -> None:
         await until(pilot, lambda: "READY" in screen_text(app))
 
     assert snap_compare(app, terminal_size=SMALL, run_before=run)
+
+
+def _path(snapshot: str, keys: str) -> tuple[CalitopApp, Callable[[Pilot[Any]], Any]]:
+    """The explorer over bundled snapshots, and how the path of a ping there is asked for."""
+    app = CalitopApp(snapshots=open_snapshots([str(SNAPSHOTS / snapshot)]), clock=STILL)
+
+    async def run(pilot: Pilot[Any]) -> None:
+        await after("t")(pilot)
+        for name, value in (("source", "10.222.2.82"), ("target", "10.222.219.6")):
+            app.screen.query_one(f"#path-{name}", Input).value = value
+        app.screen.query_one("#path-target", Input).focus()
+        await after("enter")(pilot)
+        await until(pilot, lambda: "STEPS" in screen_text(app))
+        await after(keys)(pilot)
+
+    return app, run
+
+
+@pytest.mark.parametrize("size", [SMALL, MIDDLE, LARGE], ids=["80x24", "120x36", "200x50"])
+def test_path_dropped(snap_compare: Snap, size: tuple[int, int]) -> None:
+    """What stops a packet, and that the predicted rules moved."""
+    app, run = _path("faults/rpf-tunl0-1", "")
+    assert snap_compare(app, terminal_size=size, run_before=run)
+
+
+def test_path_unmatched(snap_compare: Snap) -> None:
+    """The rules that did not match, between those that did."""
+    app, run = _path("lab", "u")
+    assert snap_compare(app, terminal_size=MIDDLE, run_before=run)
+
+
+def test_path_reply(snap_compare: Snap) -> None:
+    """The answer's way, which ends where BPF decides."""
+    app, run = _path("lab", "v")
+    assert snap_compare(app, terminal_size=SMALL, run_before=run)
+
+
+def test_path_branches(snap_compare: Snap) -> None:
+    """Several ends with what decides them, one of them open."""
+    app, run = _path("faults/identity-mark", "down down enter")
+    assert snap_compare(app, terminal_size=MIDDLE, run_before=run)
