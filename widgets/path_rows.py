@@ -16,6 +16,8 @@ from widgets.text import Lose, cell, plain, shorten_end, width_of
 from widgets.wording import VERDICTS
 
 _AMOUNT = 7
+_WIDEST = 36
+"""Cells of an action at most: lookups in a map are long, and stand in the tree."""
 _KINDS = {
     "route": "routing",
     "rp_filter": "rp_filter",
@@ -141,7 +143,7 @@ def _columns(steps: Sequence[ShownStep]) -> tuple[Column, ...]:
         Column("table", "table", 1, 6, _widest(6, map(_table, steps))),
         Column("chain", "chain", 1, 16, _widest(16, (one.chain or "" for one in rules))),
         Column("number", "#", 0, 3, _widest(3, map(_number, steps)), True),
-        Column("action", "action", 0, 14, _widest(14, (one.action for one in rules))),
+        Column("action", "action", 0, 14, min(_WIDEST, _widest(14, (one.action for one in rules)))),
         Column("words", "rule", 4, 12, 1000),
     )
 
