@@ -19,6 +19,7 @@ from calitop.path.flight import Condition, Flight
 from calitop.path.mark_logic import narrowed
 from calitop.path.matches import conditions
 from calitop.path.packet import Packet
+from calitop.path.set_changes import membership
 from calitop.path.three import Truth
 from calitop.path.world import World
 
@@ -73,6 +74,8 @@ def test(
     """
     found: list[Question] = []
     for at, (match, truth) in enumerate(conditions(rule, flight.packet, world, table)):
+        if flight.set_changes and isinstance(match, matches.InSet):
+            truth = membership(match, flight, world, table, truth)
         if truth is False:
             return Tested(False)
         if truth is None:
@@ -188,7 +191,7 @@ def question(match: Match, flight: Flight, world: World, place: Hashable) -> Que
     if isinstance(match, matches.InSet):
         told = _addresses(match, packet)
         missing = f"ipset save {match.name}"
-        asked = ("set", match.name, match.directions, about)
+        asked = ("set", match.name, match.directions, about, len(flight.set_changes))
         return Question(
             asked, f"{told} in set {match.name}", f"{told} not in set {match.name}", match, missing
         )

@@ -8,8 +8,9 @@ from typing import TypeVar, cast
 
 from calitop.model import targets
 from calitop.model.place import Where
-from calitop.model.rules import ChainKey
+from calitop.model.rules import ChainKey, TableKey
 from calitop.model.targets import Action, Target
+from calitop.path import set_changes
 from calitop.path.bits import FULL, UNKNOWN, Bits
 from calitop.path.flight import End, Flight
 from calitop.path.nat import NoAddressError, rewritten
@@ -138,6 +139,11 @@ def _changed(ttl: int | None, action: targets.SetField) -> int | None:
     return min(max(ttl + action.change, 0), 255)
 
 
+def _change_set(action: targets.ChangeSet, flight: Flight, site: Site) -> Flight:
+    key = site.key
+    return set_changes.changed(action, flight, site.node.world, TableKey(key.family, key.backend, key.table))
+
+
 def _go_on(action: Action, flight: Flight, site: Site) -> Flight:
     return flight
 
@@ -159,6 +165,6 @@ _EFFECTS = dict(
         _effect(targets.Tproxy, _tproxy),
         _effect(targets.SetField, _set_field),
         _effect(targets.Log, _go_on),
-        _effect(targets.ChangeSet, _go_on),
+        _effect(targets.ChangeSet, _change_set),
     )
 )

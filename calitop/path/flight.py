@@ -10,9 +10,11 @@ from collections.abc import Hashable
 from dataclasses import dataclass, replace
 
 from calitop.model.place import Where
+from calitop.model.rules import TableKey
 from calitop.path.bits import Bits
 from calitop.path.packet import Ends, Packet
 from calitop.path.steps import PathVerdict, Step
+from calitop.path.world import World
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +55,21 @@ class Connection:
 
 
 @dataclass(frozen=True, slots=True)
+class SetChange:
+    """A set that a rule has changed for this packet on one node."""
+
+    world: World
+    table: TableKey | None
+    """The table that the set is of; None for an ipset."""
+    name: str
+    directions: tuple[str, ...]
+    """Empty where the rule names other fields than addresses."""
+    add: bool
+    packet: Packet
+    """As it was then."""
+
+
+@dataclass(frozen=True, slots=True)
 class Flight:
     """One possible way so far."""
 
@@ -65,6 +82,7 @@ class Flight:
     """Raised when unknown bits of the mark change, so that earlier answers about them hold no more."""
     inside: tuple[Packet, ...] = ()
     """The packets that this one carries, while it is a tunnel's; the innermost first."""
+    set_changes: tuple[SetChange, ...] = ()
     assumed: tuple[str, ...] = ()
     """What was taken for given, in words."""
 

@@ -72,7 +72,7 @@ def _by(flights: Iterable[Flight], key: Callable[[Flight], Hashable]) -> Iterabl
 
 
 def _exact(flight: Flight) -> Hashable:
-    return flight.packet, flight.connections, flight.epoch, flight.inside
+    return flight.packet, flight.connections, flight.epoch, flight.inside, flight.set_changes
 
 
 def _but_marks(flight: Flight) -> Hashable:
@@ -81,6 +81,7 @@ def _but_marks(flight: Flight) -> Hashable:
         flight.connections,
         flight.epoch,
         flight.inside,
+        flight.set_changes,
     )
 
 

@@ -127,7 +127,8 @@ def _answer(network: Network, request: Request, end: End) -> tuple[Start, Flight
         tos=0,
         dont_fragment=request.protocol != "icmp",
     )
-    flight = replace(Flight(packet), connections=end.flight.connections)
+    seen = end.flight
+    flight = Flight(packet, connections=seen.connections, set_changes=seen.set_changes)
     if end.verdict == "delivered":
         device = where.device if where is not None and where.kind == "link" else None
         node = network.node(end.flight.steps()[-1].node)
