@@ -9,9 +9,8 @@ Source: nf_hook_slow in net/netfilter/core.c, nf_nat_inet_fn in net/netfilter/nf
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import groupby
 
 from calitop.model.network import IpFamily
 from calitop.model.node import NodeState
@@ -19,6 +18,9 @@ from calitop.model.rules import Chain, ChainKey, Family, builtin_priority
 
 CONNTRACK = -200
 """Priority of conntrack at PREROUTING and OUTPUT (NF_IP_PRI_CONNTRACK)."""
+
+
+IP_FAMILIES: tuple[IpFamily, ...] = ("ipv4", "ipv6")
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,21 +32,30 @@ class BaseChain:
     is_nat: bool
 
 
-def base_chains(state: NodeState, family: IpFamily, hook: str) -> list[BaseChain]:
-    """The base chains of one hook for packets of a family, in order.
+def base_chains(state: NodeState) -> dict[tuple[IpFamily, str], list[list[BaseChain]]]:
+    """The base chains that packets of a family meet at each hook, in order.
 
-    At equal priority the order is that in which they were registered, which no source tells: then
-    it is the order of the sources.
+    Those of one priority stand together: they are asked in the order in which they were registered,
+    which no source tells.
     """
-    found = [
-        BaseChain(ruleset.key(table).chain(chain.name), priority, _is_nat(table.name, chain, ruleset.backend))
-        for ruleset in state.rulesets
-        if _sees(ruleset.family, family)
-        for table in ruleset.tables
-        for chain in table.chains.values()
-        if chain.hook == hook and (priority := _priority(table.name, chain)) is not None
-    ]
-    return sorted(found, key=lambda one: one.priority)
+    found: dict[tuple[IpFamily, str], list[BaseChain]] = {}
+    for ruleset in state.rulesets:
+        families = [family for family in IP_FAMILIES if _sees(ruleset.family, family)]
+        for table in ruleset.tables:
+            for chain in table.chains.values():
+                priority = _priority(table.name, chain) if chain.hook is not None else None
+                if chain.hook is None or priority is None:
+                    continue
+                key = ruleset.key(table).chain(chain.name)
+                base = BaseChain(key, priority, _is_nat(table.name, chain, ruleset.backend))
+                for family in families:
+                    found.setdefault((family, chain.hook), []).append(base)
+    return {place: _by_priority(chains) for place, chains in found.items()}
+
+
+def _by_priority(chains: list[BaseChain]) -> list[list[BaseChain]]:
+    in_order = sorted(chains, key=lambda one: one.priority)
+    return [list(same) for _, same in groupby(in_order, key=lambda one: one.priority)]
 
 
 def _sees(own: Family | None, family: IpFamily) -> bool:
@@ -65,10 +76,3 @@ def _is_nat(table: str | None, chain: Chain, backend: str | None) -> bool:
 def rules_were_read(state: NodeState, family: IpFamily) -> bool:
     """Whether any rules of this family were captured."""
     return any(_sees(ruleset.family, family) for ruleset in state.rulesets)
-
-
-def equal_priorities(chains: list[BaseChain]) -> Iterator[tuple[BaseChain, BaseChain]]:
-    """Neighbours of the same priority in different backends, whose order is not known."""
-    for first, second in pairwise(chains):
-        if first.priority == second.priority and first.key.backend != second.key.backend:
-            yield first, second

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from calitop.model.network import IpFamily
-from calitop.path.base_chains import BaseChain, base_chains, rules_were_read
+from calitop.path.base_chains import BaseChain, rules_were_read
 from calitop.path.chain_walk import ChainWalk
 from calitop.path.effects import unmarked
-from calitop.path.excerpts import Root, roots, was_cut
+from calitop.path.excerpts import Root, roots
 from calitop.path.flight import Condition, End, Flight
 from calitop.path.joining import joined
 from calitop.path.nat import is_rewritten
 from calitop.path.node import Node
+from calitop.path.orders import Visit, in_any_order
 from calitop.path.packet import NEW, NOWHERE
 
 _LOWEST, _HIGHEST = -(1 << 31), (1 << 31) - 1
@@ -51,29 +51,24 @@ def walk(
     family = live[0].packet.family
     if not rules_were_read(node.state, family):
         live, ended = _unread(node, live, f"the rules of {node.name} were not captured")
-    elif was_cut(node.state, family):
+    elif node.was_cut(family):
         live, ended = _unread(node, live, f"only an excerpt of the rules of {node.name} was captured")
         for root in roots(node.state, family, hook):
             if above <= root.priority < below:
                 live = _perhaps(node, hook, root, live, ended)
-    for base in _between(node, family, hook, above, below):
-        live = _through(node, hook, base, live, ended)
-        if not live:
-            break
+    visit = Visit(node, hook, id(live[0].trail.step) if live[0].trail else None)
+    for same in node.base_chains(family, hook):
+        if above <= same[0].priority < below:
+            live = in_any_order(visit, same, live, ended, _through)
     return Walked(live, ended)
 
 
-def _between(node: Node, family: IpFamily, hook: str, above: int, below: int) -> Iterator[BaseChain]:
-    return (base for base in base_chains(node.state, family, hook) if above <= base.priority < below)
-
-
-def _through(node: Node, hook: str, base: BaseChain, flights: list[Flight], ended: list[End]) -> list[Flight]:
+def _through(visit: Visit, base: BaseChain, flights: Sequence[Flight], ended: list[End]) -> list[Flight]:
     """The ways that one base chain lets go on."""
+    hook = visit.hook
     meets = [flight for flight in flights if not base.is_nat or _asks_nat(flight, hook)]
     passes = [flight for flight in flights if base.is_nat and not _asks_nat(flight, hook)]
-    # Conditions of chance are told apart by the visit: a packet may come to a hook of a node twice.
-    steps = meets[0].trail.step if meets and meets[0].trail else None
-    chains = ChainWalk(node, hook, (node.name, hook, base.key, id(steps)))
+    chains = ChainWalk(visit.node, hook, (visit.node.name, hook, base.key, visit.token))
     chains.base(base.key, meets)
     ended += chains.ended
     return joined([*passes, *chains.accepted]) if passes else chains.accepted

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import cached_property
 
+from calitop.model.network import IpFamily
 from calitop.model.node import NodeState
 from calitop.model.rules import Chain, ChainKey
+from calitop.path.base_chains import BaseChain, base_chains
 from calitop.path.chain_plan import ChainPlan
+from calitop.path.excerpts import was_cut
 from calitop.path.world import World
 
 
@@ -22,6 +26,7 @@ class Node:
         self.name = name
         self.world = World(state)
         self._plans: dict[ChainKey, ChainPlan] = {}
+        self._cut: dict[IpFamily, bool] = {}
 
     @property
     def state(self) -> NodeState:
@@ -32,6 +37,21 @@ class Node:
     def chains(self) -> dict[ChainKey, Chain]:
         """Every chain of the node by its key."""
         return self.state.chains()
+
+    def base_chains(self, family: IpFamily, hook: str) -> Sequence[Sequence[BaseChain]]:
+        """The base chains that packets of a family meet at a hook, those of one priority together."""
+        return self._base_chains.get((family, hook), ())
+
+    @cached_property
+    def _base_chains(self) -> dict[tuple[IpFamily, str], list[list[BaseChain]]]:
+        return base_chains(self.state)
+
+    def was_cut(self, family: IpFamily) -> bool:
+        """Whether only excerpts of a family's rules were captured."""
+        found = self._cut.get(family)
+        if found is None:
+            found = self._cut[family] = was_cut(self.state, family)
+        return found
 
     def plan(self, key: ChainKey) -> ChainPlan:
         """A chain's rules, ready for lookups."""
