@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from ipaddress import ip_network
+from socket import AF_INET, AF_INET6, inet_pton
 
 from calitop.model.network import IpFamily, Route
 
@@ -54,11 +54,14 @@ def prefix_of(route: Route, width: int) -> tuple[int, int] | None:
     """Length and number of a route's destination."""
     if route.dst == "default":
         return 0, 0
+    address, slash, digits = route.dst.partition("/")
     try:
-        network = ip_network(route.dst, strict=False)
-    except ValueError:
+        number = int.from_bytes(inet_pton(AF_INET if width == WIDTH["ipv4"] else AF_INET6, address), "big")
+        length = int(digits) if slash else width
+    except (OSError, ValueError):
         return None
-    return (network.prefixlen, int(network.network_address)) if network.max_prefixlen == width else None
+    shift = width - length
+    return (length, number >> shift << shift) if 0 <= length <= width else None
 
 
 def _kernel_order(route: Route) -> tuple[int, int]:
