@@ -117,17 +117,20 @@ class Network:
         there = self.owner(hop)
         if there is None:
             return None
-        for name, link in there.world.links.items():
-            own = local_of(link) if kind_of(there, name) == kind else None
-            if own is not None:
-                return own
-        return next(_underlay_addresses(there), None)
+        links = there.world.links
+        alike = [
+            name for name in dict.fromkeys((dev, *links)) if name in links and kind_of(there, name) == kind
+        ]
+        own = (local_of(links[name]) for name in alike)
+        return next((one for one in own if one is not None), None) or next(_underlay_addresses(there), None)
 
 
 def _underlay_addresses(node: Node) -> Iterator[Address]:
     for name in node.world.links:
         if link_role(name, node.world.links[name].kind) in ("physical", "bond", "vlan", "veth"):
             yield from node.world.addresses(name) or ()
+            own = node.world.addresses(name, "ipv6") or ()
+            yield from (one for one in own if not one.is_link_local)
 
 
 # -- where a pod is

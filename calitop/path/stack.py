@@ -31,6 +31,8 @@ from calitop.path.tracking import confirmed, forgotten, known, tracked, unseen
 _NAT_DST, _NAT_SRC = -100, 100
 """Priorities at which destinations and sources are rewritten (NF_IP_PRI_NAT_DST, NF_IP_PRI_NAT_SRC)."""
 _MANGLE_DONE = -149
+_HERE = ("local", "anycast")
+"""Types of a way that ends on the node itself, whatever its device."""
 _IPVS_DEVICE = "kube-ipvs0"
 
 
@@ -103,10 +105,11 @@ class Stack:
             for way, one in self._ways(flight, answer):
                 if way.error is not None or way.type == UNKNOWN_WAY:
                     self.ended.append(end_of_way(self.node, one, way, answer))
-                elif way.dev == LOOPBACK:
+                elif way.dev == LOOPBACK or way.type in _HERE:
                     self._input(one.took(route_step(self.node, one, way)))
                 else:
-                    self._forward(one.took(route_step(self.node, one, way)), way)
+                    for allowed in self._allowed(one, way):
+                        self._forward(allowed.took(route_step(self.node, allowed, way)), way)
 
     def _ways(self, flight: Flight, answer: RouteAnswer) -> Iterator[tuple[Way, Flight]]:
         """Each way that routing leaves open, with what it depends on."""
@@ -141,6 +144,29 @@ class Stack:
         return End(flight, "undecided", where, because, (f"ipvsadm -Ln on {self.node.name}",))
 
     # -- through
+
+    def _allowed(self, flight: Flight, way: Way) -> Iterator[Flight]:
+        """The way where the node forwards packets of its family; IPv4 asks the device, as part of routing.
+
+        Source: ip6_forward in net/ipv6/ip6_output.c.
+        """
+        if flight.packet.family == "ipv4":
+            yield flight
+            return
+        name = self.node.world.setting_name("all", "forwarding", "ipv6")
+        is_forced = self.node.world.setting(flight.packet.iif or "", "force_forwarding", "ipv6")
+        on = 1 if is_forced else self.node.world.sysctl(name)
+        asked = ("forwarding", self.node.name)
+        is_off, is_on = (
+            flight
+            if on is not None
+            else flight.assuming(Condition(asked, at, 2, words, f"{name} on {self.node.name}"))
+            for at, words in enumerate((f"{name} is 0", f"{name} is 1"))
+        )
+        if not on:
+            self._stopped(is_off, "no_forwarding", None, f"{name} is 0")
+        if on != 0:
+            yield is_on
 
     def _forward(self, flight: Flight, way: Way) -> None:
         packet = flight.packet

@@ -18,7 +18,7 @@ from calitop.path.outcome import path_of
 from calitop.path.packet import ICMP, ICMPV6, TCP, UDP, Packet
 from calitop.path.stack import Leaving, Stack, is_pod_link
 from calitop.path.steps import Path, Step
-from calitop.path.tunnels import decapsulated, encapsulated, kind_of, local_of, remote_of
+from calitop.path.tunnels import carries, decapsulated, encapsulated, kind_of, local_of, remote_of
 
 Protocol = Literal["icmp", "tcp", "udp"]
 
@@ -26,6 +26,9 @@ _MOST_HOPS = 16
 """Nodes and tunnels that are followed; a packet that still goes on runs in a circle."""
 _LENGTHS = {"icmp": 84, "tcp": 60, "udp": 60}
 """Bytes of a ping, of a SYN, of a short datagram."""
+_LONGER = 20
+"""Bytes by which a packet is longer in IPv6."""
+_FAMILY_NAMES = {"ipv4": "IPv4", "ipv6": "IPv6"}
 _SYN, _SYN_ACK = Bits(0x02), Bits(0x12)
 
 
@@ -103,7 +106,7 @@ def _packet(request: Request) -> Packet:
         tcp_flags=_SYN if request.protocol == "tcp" else Bits(0, 0),
         mark=request.mark,
         connmark=NO_MARK,
-        length=request.length or _LENGTHS[request.protocol],
+        length=request.length or _LENGTHS[request.protocol] + (0 if is_v4 else _LONGER),
         ttl=64,
         tos=0,
         dont_fragment=True,
@@ -211,6 +214,12 @@ class _Trace:
     # -- tunnels
 
     def _tunnel(self, node: Node, leaving: Leaving, hops: int) -> None:
+        family = leaving.flight.packet.family
+        if not carries(node, leaving.dev, family):
+            where = Where(node=node.name, kind="link", device=leaving.dev)
+            because = f"{leaving.dev} of {node.name} carries no {_FAMILY_NAMES[family]} packets"
+            self._ends.append(End(leaving.flight, "dropped", where, because))
+            return
         link = node.world.links.get(leaving.dev)
         hop = leaving.gateway or leaving.flight.packet.dst
         remote = remote_of(link) or self._network.outer_end(node, leaving.dev, hop)

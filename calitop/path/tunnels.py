@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from ipaddress import ip_address
 
 from calitop.cni.names import link_role
-from calitop.model.network import Link
+from calitop.model.network import IpFamily, Link
 from calitop.model.values import Address
 from calitop.path.flight import Flight
 from calitop.path.node import Node
@@ -29,10 +29,11 @@ class Kind:
     port: int | None
     overhead: int
     """Bytes in front of the inner packet, outer IPv4 header included."""
+    carries: frozenset[IpFamily] = frozenset(("ipv4", "ipv6"))
 
 
 KINDS = {
-    "ipip": Kind(IPIP, None, 20),
+    "ipip": Kind(IPIP, None, 20, frozenset(("ipv4",))),
     "gre": Kind(47, None, 24),
     "vxlan": Kind(UDP, 4789, 50),
     "geneve": Kind(UDP, 6081, 50),
@@ -41,11 +42,21 @@ KINDS = {
 """Source of the ports: IANA; a device's own stands in its link info."""
 
 
+_LONGER = 20
+"""Bytes by which the header of IPv6 is longer than that of IPv4."""
+
+
 def kind_of(node: Node, dev: str) -> str | None:
     """The kind of tunnel that a device is; None for every other device."""
     link = node.world.links.get(dev)
     role = link_role(dev, link.kind if link else None)
     return role if role in KINDS else None
+
+
+def carries(node: Node, dev: str, family: IpFamily) -> bool:
+    """Whether a tunnel's device wraps packets of a family."""
+    kind = kind_of(node, dev)
+    return kind is not None and family in KINDS[kind].carries
 
 
 def encapsulated(
@@ -61,14 +72,15 @@ def encapsulated(
         local: The outer source; None to have it chosen by the route.
     """
     kind, inner = KINDS[kind_of(node, dev) or "ipip"], flight.packet
+    is_v4 = remote is None or remote.version == 4
     outer = Packet(
-        family="ipv4" if remote is None or remote.version == 4 else "ipv6",
+        family="ipv4" if is_v4 else "ipv6",
         src=local or _own_address(node, dev, remote),
         dst=remote,
         protocol=kind.protocol,
         dport=_port(node.world.links.get(dev), kind),
         mark=inner.mark,
-        length=None if inner.length is None else inner.length + kind.overhead,
+        length=None if inner.length is None else inner.length + kind.overhead + (0 if is_v4 else _LONGER),
         ttl=64,
         tos=inner.tos,
         dont_fragment=inner.dont_fragment,
@@ -84,7 +96,7 @@ def decapsulated(node: Node, flight: Flight) -> tuple[Flight, str] | None:
     """The way with the inner packet and the device it comes in by; None where the node has no such tunnel."""
     kind = next((name for name, one in KINDS.items() if _carries(one, flight.packet)), None)
     sent_by = _kind_sent(flight)
-    dev = _device(node, sent_by or kind or "")
+    dev = _device(node, sent_by or kind or "", flight.packet.dst)
     if dev is None:
         return None
     inner = replace(flight.inside[-1], mark=flight.packet.mark)
@@ -106,7 +118,8 @@ def local_of(link: Link | None) -> Address | None:
 
 
 def _info(link: Link | None, name: str) -> Address | None:
-    text = dict(link.info).get(name) if link is not None else None
+    told = dict(link.info) if link is not None else {}
+    text = told.get(name) or told.get(f"{name}6")
     try:
         found = ip_address(text) if text else None
     except ValueError:
@@ -137,6 +150,8 @@ def _kind_sent(flight: Flight) -> str | None:
     return None if trail is None else link_role(trail.step.action.removeprefix("by "), None)
 
 
-def _device(node: Node, kind: str) -> str | None:
+def _device(node: Node, kind: str, dst: Address | None) -> str | None:
+    """The node's device of a kind, the one that names the outer destination as its own before others."""
     named = [name for name in node.world.links if kind_of(node, name) == kind]
-    return named[0] if named else None
+    own = (name for name in named if dst is not None and local_of(node.world.links[name]) == dst)
+    return next(own, named[0] if named else None)
