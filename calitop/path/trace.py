@@ -78,7 +78,7 @@ def trace(network: Network, request: Request) -> Traced:
     if answer is None:
         return Traced(forward)
     back = path_of(_Trace(network).follow(*answer))
-    return Traced(forward, back, _asymmetry(arrived.flight.steps(), back))
+    return Traced(forward, back, _asymmetry(arrived, back))
 
 
 def _arrived(ends: Sequence[End]) -> End | None:
@@ -152,9 +152,11 @@ def _answer_behind_bpf(network: Network, flight: Flight, where: Where | None) ->
     return start, replace(flight, assumed=(told,))
 
 
-def _asymmetry(out: tuple[Step, ...], back: Path) -> str | None:
-    """The devices by which both ways leave the nodes, where they differ."""
-    forth, home = _devices_out(out), _devices_out(back.steps)
+def _asymmetry(arrived: End, back: Path) -> str | None:
+    """The devices by which both ways go from node to node, where they differ."""
+    last = arrived.where.device if arrived.verdict == "delivered" and arrived.where is not None else None
+    forth = [dev for dev in _devices_out(arrived.flight.steps()) if dev != last]
+    home = _devices_out(back.steps)
     if not forth or not home or forth[0] in home:
         return None
     return f"out by {forth[0]}, back by {home[0]}"
@@ -254,7 +256,7 @@ class _Trace:
         if is_pod_link(node, leaving.dev) and self._network.next_node(hop, node) is None:
             step = _deliver(node, leaving.flight, f"to {leaving.dev}")
             because = f"delivered to {leaving.flight.packet.dst} by {leaving.dev} of {node.name}"
-            self._ends.append(End(leaving.flight.took(step), "delivered", where, because))
+            self._ends.append(End(_if_taken(leaving.flight).took(step), "delivered", where, because))
             return
         if self._is_failed(node, leaving, hop):
             lost = Where(node=node.name, kind="kernel", name="neighbour", device=leaving.dev)
@@ -279,6 +281,17 @@ class _Trace:
 def _is_down(node: Node, dev: str) -> bool:
     link = node.world.links.get(dev)
     return link is not None and link.up is False
+
+
+def _if_taken(flight: Flight) -> Flight:
+    """The way with what a pod must allow to take its own packet back that nothing has masqueraded."""
+    packet = flight.packet
+    if packet.family == "ipv6" or packet.src is None or packet.src != packet.dst:
+        return flight
+    told = (
+        f"the pod takes a packet from its own address {packet.src}; without accept_local its kernel drops it"
+    )
+    return replace(flight, assumed=(*flight.assumed, told))
 
 
 def _innermost(flight: Flight) -> Packet:
