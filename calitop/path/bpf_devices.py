@@ -28,6 +28,8 @@ Direction = Literal["ingress", "egress"]
 CILIUM_MARK = 0xFFFF0FFF
 """Bits that Cilium may have written when it hands a packet to the stack: identity and the 0xf00 field."""
 
+_SAVED = "`calitop save` reads it, looking at a live node does not"
+
 _U32 = re.compile(r"match ([0-9a-f]{8})/([0-9a-f]{8}) at (\d+)")
 _REDIRECT = re.compile(r"\b(Egress|Ingress) Redirect to device (\S+?)\)")
 _DROPS = re.compile(r"\baction (?:drop|shot)\b")
@@ -151,11 +153,13 @@ def _by_program(
 ) -> Met:
     named = ", ".join(one.name or one.kind for one in programs)
     asked = ("bpf", node.name, dev, direction, flight.packet.ends)
-    missing = _collect(node, dev)
+    unread = () if programs else (f"tc filter show and bpftool net on {node.name} ({_SAVED})",)
+    missing = (*unread, *_collect(node, dev))
     whose = f"BPF on {dev} of {node.name}"
     taken = flight.assuming(Condition(asked, 1, 2, f"{whose} takes the packet", missing[0]))
     step = _step(node, taken, direction, f"taken by BPF on {dev}", _would_do(dev, direction))
-    because = f"handed to {whose}{f' ({named})' if named else ''}: {_would_do(dev, direction)}"
+    told = f" ({named})" if named else f" (by its name; what is attached there was not read: {_SAVED})"
+    because = f"handed to {whose}{told}: {_would_do(dev, direction)}"
     end = End(taken.took(step), "undecided", _where(node, dev), because, missing)
     passed = flight.assuming(Condition(asked, 0, 2, f"{whose} leaves it to the stack", missing[0]))
     mark = passed.packet.mark.forget(CILIUM_MARK if link_owner(dev) == "cilium" else 0xFFFFFFFF)

@@ -47,6 +47,8 @@ def test_an_excerpt_names_both_candidate_causes_and_what_to_collect() -> None:
     assert "mark & 0xfff00000 != 0" in found["cali-from-endpoint-mark"]
     assert "rp_filter on tunl0 of k8s-work1 is strict" in found["rp_filter tunl0"]
     assert "takes the packet" in found["bpf lxc+"]
+    by_name = next(one for one in forward.branches if one.where and one.where.kind == "bpf")
+    assert "not read" in by_name.because and "calitop save" in by_name.because
     for chain in ("cali-tw-cali7cd4eff55c7", "cali-from-wl-dispatch-7", "cali-to-wl-dispatch-7"):
         assert chain not in found, "of another pod's device"
     wanted = "; ".join(forward.missing)
@@ -56,6 +58,7 @@ def test_an_excerpt_names_both_candidate_causes_and_what_to_collect() -> None:
         "iptables-save -c of k8s-work1, whole, before and after",
         "iptables-save -c of k8s-work2, whole, before and after",
         "ipcache list on k8s-work2",
+        "tc filter show and bpftool net on k8s-work2",
     ):
         assert words in wanted
     order = [
