@@ -52,6 +52,7 @@ CONF_IPV6 = {
     "autoconf": 5,
     "disable_ipv6": 26,
     "disable_policy": 48,
+    "force_forwarding": 59,
     "forwarding": 0,
     "mc_forwarding": 25,
     "proxy_ndp": 22,
