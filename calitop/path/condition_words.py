@@ -31,7 +31,7 @@ def words_of(alternatives: Iterable[Conditions]) -> str:
     rests = [tuple(one for one in way if not _has(shared, one)) for way in bare]
     told = _terse(shared)
     if rests and all(rests):
-        told.append(_either(rests, in_brackets=bool(told)))
+        told.insert(0, _either(rests, in_brackets=bool(told)))
     if any(_is_harmless(one) for way in given for one in way):
         told.append(_NOTHING_ELSE)
     return " and ".join(told) or "always"
@@ -61,7 +61,8 @@ def _terse(conditions: Iterable[Condition]) -> list[str]:
         is_unequal = _is_mark(one) and one.answer == NO
         if not (is_unequal and _asked_of(one) in equal):
             alike.setdefault(_asked_of(one) if is_unequal else one, []).append(one)
-    return [_all_of(group) for group in alike.values()]
+    # Bits first: they tell two ends of one device apart, where a line is cut.
+    return [_all_of(group) for group in sorted(alike.values(), key=lambda group: not _is_mark(group[0]))]
 
 
 def _is_mark(one: Condition) -> bool:
@@ -76,4 +77,4 @@ def _asked_of(one: Condition) -> Hashable:
 
 def _all_of(group: Sequence[Condition]) -> str:
     first = group[0].words
-    return first if len(group) == 1 else f"{first} (and {len(group) - 1} more values)"
+    return first if len(group) == 1 else f"{first} (nor {len(group) - 1} other values)"
