@@ -6,13 +6,14 @@ not depend on it. That keeps the number of ways small however many questions a r
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from functools import reduce
 
 from calitop.path.bits import Bits
 from calitop.path.conditions import MARKS, implied
 from calitop.path.flight import Condition, Flight, Trail
+from calitop.path.steps import Step
 
 MOST_FLIGHTS = 32
 """Ways that are followed side by side; more are joined by what their marks have in common."""
@@ -91,7 +92,7 @@ def _simplified(group: list[Flight]) -> list[Flight]:
         return group
     left = simplified(one.conditions for one in group)
     trails: dict[Conditions, Flight] = {one.conditions: one for one in group}
-    common = reduce(common_trail, (one.trail for one in group))
+    common = reduce(_shared_trail, (one.trail for one in group))
     assumed = tuple(dict.fromkeys(words for one in group for words in one.assumed))
     merged = replace(group[0], trail=common, assumed=assumed)
     return [trails.get(conditions, replace(merged, conditions=conditions)) for conditions in left]
@@ -106,6 +107,23 @@ def common_trail(first: Trail | None, second: Trail | None) -> Trail | None:
     while second is not None and id(second) not in seen:
         second = second.before
     return second
+
+
+def _shared_trail(first: Trail | None, second: Trail | None) -> Trail | None:
+    """The steps that both have made, before they parted and since."""
+    shared = common_trail(first, second)
+    made = {step.stop for step in _since(shared, second)}
+    for step in reversed(list(_since(shared, first))):
+        if step.stop in made:
+            shared = Trail(step, shared)
+    return shared
+
+
+def _since(before: Trail | None, trail: Trail | None) -> Iterator[Step]:
+    """The steps of a trail behind another one, newest first."""
+    while trail is not None and trail is not before:
+        yield trail.step
+        trail = trail.before
 
 
 def _narrowings_undone(group: list[Flight]) -> list[Flight]:
@@ -170,7 +188,7 @@ def _both(first: Flight, second: Flight) -> Flight:
     return replace(
         first,
         packet=packet,
-        trail=common_trail(first.trail, second.trail),
+        trail=_shared_trail(first.trail, second.trail),
         conditions=tuple(one for one in first.conditions if (one.key, one.answer) in answers),
         assumed=tuple(dict.fromkeys((*first.assumed, *second.assumed))),
     )

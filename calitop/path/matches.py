@@ -56,15 +56,27 @@ def conditions(
         table: The rule's table, in which nft's own sets are looked up; None leaves them open.
     """
     is_iptables = bool(rule.head)
-    asks_state = any(isinstance(match, matches.CtState) for match in rule.matches)
-    for match in rule.matches:
+    for match, beside_state in zip(rule.matches, _beside_state(rule), strict=True):
         if isinstance(match, matches.InSet) and not is_iptables:
             truth = _in_nft_set(match, packet, world, table)
         else:
             truth = holds(match, packet, world)
-        if truth is False and isinstance(match, _BESIDE_STATE) and asks_state and not packet.is_tracked:
-            truth = None  # one `-m conntrack` may hold both; then the state alone decides
+        if beside_state and truth is False and not packet.is_tracked:
+            # Without a connection the state alone decides (conntrack_mt in xt_conntrack.c).
+            truth = True if packet.is_tracked is False else None
         yield match, truth
+
+
+def _beside_state(rule: RuleSpec) -> Iterator[bool]:
+    """Of each condition, whether the same `-m conntrack` of an iptables rule asks for the state too."""
+    modules: list[list[Match]] = []
+    for match in rule.matches:
+        if not modules or match.words[:1] == ("-m",):
+            modules.append([])
+        modules[-1].append(match)
+    for module in modules:
+        asks_state = bool(rule.head) and any(isinstance(one, matches.CtState) for one in module)
+        yield from (asks_state and isinstance(match, _BESIDE_STATE) for match in module)
 
 
 def _in_nft_set(match: matches.InSet, packet: Packet, world: World, table: TableKey | None) -> Truth:

@@ -62,7 +62,7 @@ def in_any_order(
     idle = [one for one in chains if one not in acting]
     found: dict[Hashable, tuple[_Outcome, list[Sequence[BaseChain]]]] = {}
     for order in islice(permutations(acting), _MOST_ORDERS):
-        outcome = _in_order(visit, (*idle, *order), flights, through)
+        outcome = _in_order(visit, (*order, *idle), flights, through)
         found.setdefault(outcome.told(), (outcome, []))[1].append(order)
     outcomes = [
         _assuming(visit, outcome, orders, at, len(found))

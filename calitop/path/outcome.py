@@ -6,7 +6,7 @@ Ends at the same place are one end. Where only one is left it is the verdict; ot
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from functools import reduce
 
 from calitop.model.place import Where
@@ -76,13 +76,8 @@ def _on_all_ways(steps: Sequence[Step], group: Sequence[End]) -> tuple[Step, ...
     """The steps that are made on every way to the same end."""
     if len(group) == 1:
         return tuple(steps)
-    made = [{_stop(step) for step in end.flight.steps()} for end in group]
-    return tuple(step for step in steps if all(_stop(step) in stops for stops in made))
-
-
-def _stop(step: Step) -> Hashable:
-    """What is done where, whatever the packet looks like by then."""
-    return step.node, step.kind, step.hook, step.key, step.index, step.action
+    made = [{step.stop for step in end.flight.steps()} for end in group]
+    return tuple(step for step in steps if all(step.stop in stops for stops in made))
 
 
 def _first_on_the_way(branch: Branch) -> tuple[int, int]:

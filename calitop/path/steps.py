@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -37,6 +38,11 @@ class Step:
     """The rule's text, or one sentence."""
     packet: Packet
     """The packet as it came to this step."""
+
+    @property
+    def stop(self) -> Hashable:
+        """What is done where, whatever the packet looks like by then."""
+        return self.node, self.kind, self.hook, self.key, self.index, self.action
 
     @property
     def key(self) -> ChainKey | None:

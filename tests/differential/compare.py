@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Container, Iterator, Sequence
+from dataclasses import dataclass, replace
 
 from calitop.model.place import Where
 from calitop.path.bits import FULL, Bits
@@ -30,11 +30,13 @@ class Predicted:
     where: Where | None
     dev: str | None = None
     """Device by which it leaves."""
+    unasked: Container[object] = ()
+    """Places that are not compared."""
 
     @property
     def rules(self) -> list[tuple[Seen, Bits]]:
         """Rules and policies that it names, with the mark that the packet has there."""
-        return [
+        told = [
             (
                 Seen(step.backend or "native", step.table or "", step.chain or "", step.number),
                 step.packet.mark,
@@ -42,6 +44,7 @@ class Predicted:
             for step in self.flight.steps()
             if step.kind in ("rule", "policy")
         ]
+        return [one for one in told if one[0].place not in self.unasked]
 
     def __str__(self) -> str:
         where = self.where
@@ -63,7 +66,9 @@ def predict(node: Node, sent: Sent, mac: str | None, connections: Sequence[Conne
     ]
 
 
-def differences(predicted: Predicted, observed: Observed, sent: Sent, vague: bool) -> list[str]:
+def differences(
+    predicted: Predicted, observed: Observed, sent: Sent, vague: bool, idle: Container[object] = ()
+) -> list[str]:
     """In what one predicted way is not the kernel's; nothing where it is.
 
     Args:
@@ -71,7 +76,9 @@ def differences(predicted: Predicted, observed: Observed, sent: Sent, vague: boo
         observed: What the kernel did.
         sent: The packet.
         vague: Whether the ruleset holds matches that nothing decides.
+        idle: Places that are not compared.
     """
+    predicted = replace(predicted, unasked=idle)
     in_rules = _in_gaps if vague or predicted.flight.conditions else _in_rules
     return [*in_rules(predicted, observed), *_in_outcome(predicted, observed, sent)]
 

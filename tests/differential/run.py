@@ -139,6 +139,17 @@ class Case:
             for match in (*spec(rule).matches, None)
         )
 
+    @cached_property
+    def idle(self) -> frozenset[tuple[str, str, str, None]]:
+        """Policies that do nothing beside those of another backend: when they are asked is open."""
+        if len({key.backend for key in self.node.chains}) < 2:
+            return frozenset()
+        return frozenset(
+            (key.backend or "native", key.table or "", key.chain, None)
+            for key, chain in self.node.chains.items()
+            if chain.policy == "ACCEPT" and not chain.rules
+        )
+
     def one(self, sent: Sent) -> None:
         """A packet that no connection knows, and its answer where it came out of the router."""
         self.wires.forget()
@@ -153,7 +164,8 @@ class Case:
         mac = self.router.macs[self.router.cables[sent.dev]] if sent.dev else None
         predicted = predict(self.node, sent, mac, connections)
         observed = self.wires.exchange(sent, self.numbers)
-        found = [(one, differences(one, observed, sent, self.vague)) for one in predicted]
+        observed.rules[:] = [one for one in observed.rules if one.place not in self.idle]
+        found = [(one, differences(one, observed, sent, self.vague, self.idle)) for one in predicted]
         right = next((one for one, wrong in found if not wrong), None)
         self._count(predicted, right)
         if right is None:
