@@ -11,6 +11,10 @@ import os
 import select
 import signal
 import threading
+import time
+
+_IGNORED_AFTER_S = 1.0
+"""Still here then: the signal is ignored, as below `nohup`."""
 
 
 def end_with_the_terminal(terminal: int = 0) -> None:
@@ -28,3 +32,5 @@ def _wait(terminal: int) -> None:
     waiting.register(terminal, 0)  # a hang-up is told without being asked for (poll(2))
     waiting.poll()
     os.kill(os.getpid(), signal.SIGHUP)
+    time.sleep(_IGNORED_AFTER_S)
+    os._exit(128 + signal.SIGHUP)
