@@ -200,25 +200,23 @@ class _Trace:
         for flight in stack.local:
             self._local(node, flight, hops)
         for leaving in stack.leaving:
+            where = Where(node=node.name, kind="link", device=leaving.dev)
             if hops >= _MOST_HOPS:
-                where = Where(node=node.name, kind="link", device=leaving.dev)
                 because = f"after {hops} nodes and tunnels it still goes on: a routing loop"
                 self._ends.append(End(leaving.flight, "dropped", where, because))
             elif _is_down(node, leaving.dev):
-                where = Where(node=node.name, kind="link", device=leaving.dev)
                 because = f"{leaving.dev} of {node.name} is down"
                 self._ends.append(End(leaving.flight, "dropped", where, because))
             elif kind_of(node, leaving.dev) is not None:
-                self._tunnel(node, leaving, hops + 1)
+                self._tunnel(node, leaving, where, hops + 1)
             else:
-                self._leaves(node, leaving, hops + 1)
+                self._leaves(node, leaving, where, hops + 1)
 
     # -- tunnels
 
-    def _tunnel(self, node: Node, leaving: Leaving, hops: int) -> None:
+    def _tunnel(self, node: Node, leaving: Leaving, where: Where, hops: int) -> None:
         family = leaving.flight.packet.family
         if not carries(node, leaving.dev, family):
-            where = Where(node=node.name, kind="link", device=leaving.dev)
             because = f"{leaving.dev} of {node.name} carries no {_FAMILY_NAMES[family]} packets"
             self._ends.append(End(leaving.flight, "dropped", where, because))
             return
@@ -226,7 +224,6 @@ class _Trace:
         hop = leaving.gateway or leaving.flight.packet.dst
         remote = remote_of(link) or self._network.outer_end(node, leaving.dev, hop)
         if remote is None:
-            where = Where(node=node.name, kind="link", device=leaving.dev)
             because = f"to which node {leaving.dev} of {node.name} sends it is not in the files"
             missing = (f"bridge fdb show dev {leaving.dev} on {node.name}", "a snapshot of the other node")
             self._ends.append(End(leaving.flight, "undecided", where, because, missing))
@@ -250,10 +247,10 @@ class _Trace:
 
     # -- the wire
 
-    def _leaves(self, node: Node, leaving: Leaving, hops: int) -> None:
+    def _leaves(self, node: Node, leaving: Leaving, where: Where, hops: int) -> None:
         hop = leaving.gateway or leaving.flight.packet.dst
-        where = Where(node=node.name, kind="link", device=leaving.dev)
-        if is_pod_link(node, leaving.dev) and self._network.next_node(hop, node) is None:
+        found = self._network.next_node(hop, node)
+        if found is None and is_pod_link(node, leaving.dev):
             step = _deliver(node, leaving.flight, f"to {leaving.dev}")
             because = f"delivered to {leaving.flight.packet.dst} by {leaving.dev} of {node.name}"
             self._ends.append(End(_if_taken(leaving.flight).took(step), "delivered", where, because))
@@ -263,7 +260,6 @@ class _Trace:
             because = f"{node.name} does not get {hop} answered on {leaving.dev} (neighbour FAILED)"
             self._ends.append(End(leaving.flight, "dropped", lost, because))
             return
-        found = self._network.next_node(hop, node)
         if found is None:
             there = self._network.listed_on(_innermost(leaving.flight).dst) or str(hop)
             self._ends += ends_beyond(node, leaving.flight, leaving.dev, hop, there)

@@ -13,11 +13,17 @@ from calitop.model.node import NodeState
 from widgets.file_list import FileList
 from widgets.signs import Signs
 
-MOVING = [
-    Binding("up,k", "cursor('up')", show=False),
-    Binding("down,j", "cursor('down')", show=False),
+MOVING_BESIDE_TYPING = [
+    Binding("up", "cursor('up')", show=False),
+    Binding("down", "cursor('down')", show=False),
     Binding("pageup", "cursor('page_up')", show=False),
     Binding("pagedown", "cursor('page_down')", show=False),
+]
+"""Keys that leave a text field's own alone."""
+MOVING = [
+    *MOVING_BESIDE_TYPING,
+    Binding("k", "cursor('up')", show=False),
+    Binding("j", "cursor('down')", show=False),
     Binding("home,g", "cursor('home')", show=False),
     Binding("end,G", "cursor('end')", show=False),
 ]

@@ -23,6 +23,7 @@ from widgets.virtual_rows import VirtualRows
 
 if TYPE_CHECKING:
     from calitop.set_members import SetAnswer, SetMembers
+from tui.screens.files import MOVING_BESIDE_TYPING
 
 LOOKS = {"in": "-in", "excepted": "-out", "out": "-out"}
 
@@ -62,10 +63,7 @@ class SetScreen(Screen[str]):
 
     BINDINGS = [
         Binding("escape", "dismiss(None)", "back", show=False),
-        Binding("up", "cursor('up')", show=False),
-        Binding("down", "cursor('down')", show=False),
-        Binding("pageup", "cursor('page_up')", show=False),
-        Binding("pagedown", "cursor('page_down')", show=False),
+        *MOVING_BESIDE_TYPING,
         Binding("ctrl+home", "cursor('home')", show=False),
         Binding("ctrl+end", "cursor('end')", show=False),
         Binding("f5", "read", show=False),
