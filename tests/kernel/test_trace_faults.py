@@ -6,9 +6,7 @@ is among its branches. It is never another one. The table is printed at the end.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
-from contextlib import nullcontext
 from ipaddress import ip_address
 from pathlib import Path
 
@@ -25,6 +23,7 @@ from lab.capture import save
 from lab.faults import FAULTS, Fault
 from lab.machine import NATIVE, Lab, Settings
 from lab.plan import KubeProxy
+from tests.kernel.running_lab import running, uncaptured
 from tests.kernel.test_lab_faults import kernel
 from tests.kernel.test_verdict_faults import PASSES, PLACES
 
@@ -39,11 +38,8 @@ Place = tuple[str, str, str | None, str | None]
 @pytest.fixture(scope="module", params=["nft", "legacy", "native"])
 def lab(request: pytest.FixtureRequest) -> Iterator[tuple[Lab, str]]:
     """A running lab of this test run's own, and its backend."""
-    made = Lab(f"ct-t{os.getpid() % 100000}{request.param[:3]}")
-    kube: KubeProxy = "nft" if request.param == NATIVE else "ipvs"
-    made.up(Settings(request.param, kube, home=kube))
-    yield made, request.param
-    made.down()
+    with running("t", request.param) as made:
+        yield made, request.param
 
 
 @pytest.fixture(scope="module")
@@ -51,8 +47,7 @@ def table(request: pytest.FixtureRequest) -> Iterator[list[str]]:
     """Lines of fault, backend, predicted and measured; printed at the end."""
     rows: list[str] = []
     yield rows
-    capture = request.config.pluginmanager.get_plugin("capturemanager")
-    with capture.global_and_fixture_disabled() if capture is not None else nullcontext():
+    with uncaptured(request):
         print("", *rows, sep="\n")
 
 

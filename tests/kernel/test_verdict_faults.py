@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import os
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import nullcontext
 from ipaddress import ip_address
 from pathlib import Path
 
@@ -22,6 +20,7 @@ from lab import topology, trial
 from lab.faults import CALICO1, CILIUM2, FAULTS, Fault
 from lab.machine import NATIVE, Lab, Settings
 from lab.plan import KubeProxy
+from tests.kernel.running_lab import running, uncaptured
 from tests.kernel.test_lab_faults import kernel
 
 pytestmark = pytest.mark.kernel
@@ -60,11 +59,8 @@ PLACES: dict[str, tuple[str, str, str | None, str | None]] = {
 @pytest.fixture(scope="module", params=["nft", "legacy", "native"])
 def lab(request: pytest.FixtureRequest) -> Iterator[tuple[Lab, str]]:
     """A running lab of this test run's own, and its backend."""
-    made = Lab(f"ct-v{os.getpid() % 100000}{request.param[:3]}")
-    kube: KubeProxy = "nft" if request.param == NATIVE else "ipvs"
-    made.up(Settings(request.param, kube, home=kube))
-    yield made, request.param
-    made.down()
+    with running("v", request.param) as made:
+        yield made, request.param
 
 
 @pytest.fixture(scope="module")
@@ -72,8 +68,7 @@ def table(request: pytest.FixtureRequest) -> Iterator[dict[str, dict[str, str]]]
     """Verdicts by fault and backend; printed at the end."""
     rows: dict[str, dict[str, str]] = {}
     yield rows
-    capture = request.config.pluginmanager.get_plugin("capturemanager")
-    with capture.global_and_fixture_disabled() if capture is not None else nullcontext():
+    with uncaptured(request):
         print()
         for name, verdicts in rows.items():
             cells = "   ".join(f"{backend}: {said}" for backend, said in verdicts.items())
