@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 from calitop.cni.bpf import DecidedInBpf, decided_in_bpf
 from calitop.cni.map_index import MapIndex
@@ -23,6 +24,9 @@ from calitop.cni.rule_index import RuleIndex, RuleRef
 from calitop.model.network import IpRule, Link, Route
 from calitop.model.node import NodeState, Pod
 from calitop.model.rules import Chain, ChainKey, MapKey, Rule, Ruleset, TableKey
+
+if TYPE_CHECKING:
+    from calitop.cni.marks import MarkBits
 
 __all__ = ["ChainRole", "NodeIndex", "RuleRef"]
 
@@ -89,6 +93,14 @@ class NodeIndex:
     def bpf(self) -> DecidedInBpf | None:
         """What is decided in BPF here and stands in no rule."""
         return decided_in_bpf(self.state, self.chains)
+
+    @cached_property
+    def marks(self) -> MarkBits:
+        """What the bits of the packet mark mean here."""
+        # Imported late: the records of matches cost a tenth of the time to the first frame.
+        from calitop.cni.marks import infer
+
+        return infer(self.state)
 
     @cached_property
     def local_pods(self) -> tuple[Pod, ...]:
@@ -198,12 +210,12 @@ class NodeIndex:
         return (
             chain.present
             and key.chain not in CANARIES
-            and TableKey(*key[:3]) not in self._cut_tables
+            and TableKey(*key[:3]) not in self.cut_tables
             and not self.rules.is_called(key)
         )
 
     @cached_property
-    def _cut_tables(self) -> frozenset[TableKey]:
+    def cut_tables(self) -> frozenset[TableKey]:
         """Tables of which rules are or may be missing: who is not called there is unknown."""
         return frozenset(
             TableKey(*key[:3]) for key, chain in self.chains.items() if chain.complete is not True
@@ -213,7 +225,7 @@ class NodeIndex:
         """The roles, those of an earlier index where nothing they depend on has changed."""
         if earlier.rules is self.rules:
             return earlier._roles
-        if self._cut_tables != earlier._cut_tables:
+        if self.cut_tables != earlier.cut_tables:
             return {}
         was, old, now = earlier._roles, earlier.rules, self.rules
         return {

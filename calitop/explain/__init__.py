@@ -1,0 +1,1 @@
+"""What chains, rules, marks and hashes say, in plain words for people."""
