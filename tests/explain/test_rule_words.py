@@ -118,8 +118,8 @@ def test_control_signs_of_a_text_are_written_out() -> None:
 def test_a_verdict_map_tells_its_verdicts_and_both_ways_on() -> None:
     assert explain_rule(NodeIndex(native_node.state()), native_node.key(native_node.TO.name), 0) == (
         "Look up oifname in the map filter-cali-to-wl-dispatch and follow the verdict found: drop or goto "
-        "filter-cali-tw-cali7cd4eff55c7; what a chain so gone to gives back goes back to filter-cali-FORWARD, rule 3; "
-        "what finds none goes on with rule 2."
+        "filter-cali-tw-cali7cd4eff55c7; what a chain so gone to gives back goes back to "
+        "filter-cali-FORWARD, rule 3; what finds none goes on with rule 2."
     )
 
 

@@ -1,0 +1,192 @@
+"""What Felix's hashes and words tell of a chain and of a node: untouched or not, which Calico wrote it.
+
+A hash covers the chain's name and every rule before it, so it proves what stands before a rule; that
+rules are missing behind the last one it cannot tell.
+
+Source: Felix, generictables/rules.go (hashes), rules/endpoints.go at the tags v3.17 to v3.31 (words).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Literal, NamedTuple
+
+from calitop.cni.felix_hash import HashCheck, check_chain
+from calitop.cni.index import NodeIndex, RuleRef
+from calitop.cni.names import calico_rest
+from calitop.formats.spec import spec
+from calitop.model.rules import Chain, ChainKey
+from calitop.model.targets import SetMark
+
+HashVerdict = Literal["untouched", "edited", "filtered", "unknown"]
+Minor = int
+"""The second number of a Calico release: 27 for v3.27."""
+
+_IPVS_CHAINS = ("forward-check", "forward-endpoint-mark", "from-endpoint-mark", "set-endpoint-mark")
+
+
+@dataclass(frozen=True, slots=True)
+class ChainHashes:
+    """What the hashes of one chain say."""
+
+    verdict: HashVerdict
+    """untouched: every rule is Felix's, nothing before the last is missing; edited: a rule is somebody
+    else's or was changed, removed or added; filtered: the text lacks rules before one that is there;
+    unknown: the form in which Felix wrote a rule is not certain."""
+    words: str
+    at: int | None = None
+    """Index of the first rule that tells so; None for untouched."""
+
+
+class VersionRange(NamedTuple):
+    """Calico releases v3.x that write such rules; None where no rule sets a bound."""
+
+    first: Minor | None
+    last: Minor | None
+    proofs: tuple[tuple[str, RuleRef | ChainKey], ...] = ()
+    """What tells so, with the rule or chain that shows it."""
+
+    def words(self) -> str:
+        """`Calico v3.17 to v3.27`."""
+        if self.first is not None and self.last is not None and self.first > self.last:
+            return "rules of different Calico releases"
+        if self.first is None and self.last is None:
+            return "Calico release not known"
+        if self.last is None:
+            return f"Calico v3.{self.first} or later"
+        return (
+            f"Calico v3.{self.first} to v3.{self.last}" if self.first else f"Calico v3.{self.last} or earlier"
+        )
+
+
+def chain_hashes(index: NodeIndex, key: ChainKey) -> ChainHashes | None:
+    """What the hashes say; None where no rule of Felix in iptables' words stands in the chain."""
+    chain = index.chains[key]
+    is_own = calico_rest(key.chain) is not None
+    if key.backend == "native" or not chain.rules or not (is_own or chain.may_hold("cali:")):
+        return None
+    checks = check_chain(key.chain, [rule.text for rule in chain.rules])
+    if not is_own:
+        # Others' rules are at home in a kernel chain.
+        checks = [HashCheck("match") if one.state == "foreign" else one for one in checks]
+    return _verdict(chain, checks)
+
+
+def _verdict(chain: Chain, checks: list[HashCheck]) -> ChainHashes:
+    at = next((at for at, check in enumerate(checks) if check.state != "match"), None)
+    if at is None:
+        return ChainHashes("untouched", _untouched(chain))
+    state, place = checks[at].state, f"rule {at + 1}"
+    if state == "foreign":
+        return ChainHashes("edited", f"{place} has no hash of Felix: somebody else put it here", at)
+    if state == "unknown":
+        return ChainHashes(
+            "unknown", f"the form in which Felix wrote {place} is not certain: not checked", at
+        )
+    if chain.complete is False:
+        return ChainHashes("filtered", f"the text lacks rules that stand before {place} on the node", at)
+    if chain.complete is None:
+        words = f"{place} or one before it was changed, or the text lacks rules before it"
+        return ChainHashes("unknown", words, at)
+    return ChainHashes("edited", f"{place} or one before it was changed, added or removed behind Felix", at)
+
+
+def _untouched(chain: Chain) -> str:
+    count = len(chain.rules)
+    if count == 1:
+        return "the rule is as Felix wrote it, the first of its chain"
+    return f"all {count} rules are as Felix wrote them, and none before the last is missing"
+
+
+def is_ipvs(index: NodeIndex) -> bool | None:
+    """Whether Felix takes kube-proxy to be in IPVS mode; None where the rules at hand do not tell."""
+    rests = {rest: key for key in index.chains if (rest := calico_rest(key.chain)) is not None}
+    if any(rest in _IPVS_CHAINS or rest.startswith("sm-") for rest in rests):
+        return True
+    own = rests.get("INPUT")
+    return False if own is not None and index.chains[own].complete is True and own.table == "filter" else None
+
+
+def felix_version(index: NodeIndex) -> VersionRange:
+    """Which Calico releases write what stands in Felix's chains here."""
+    signs = [(sign, found) for sign in _SIGNS if (found := sign.find(index)) is not None]
+    firsts = [sign.first for sign, _ in signs if sign.first is not None]
+    lasts = [sign.last for sign, _ in signs if sign.last is not None]
+    proofs = tuple((sign.words, found) for sign, found in signs)
+    return VersionRange(max(firsts, default=None), min(lasts, default=None), proofs)
+
+
+class _Sign(NamedTuple):
+    """Something that only some releases write."""
+
+    words: str
+    first: Minor | None
+    last: Minor | None
+    find: Callable[[NodeIndex], RuleRef | ChainKey | None]
+
+
+def _felix_chains(index: NodeIndex) -> Iterator[tuple[ChainKey, str]]:
+    for key in index.chains:
+        rest = calico_rest(key.chain)
+        if rest is not None:
+            yield key, rest
+
+
+def _says(words: str) -> Callable[[NodeIndex], RuleRef | None]:
+    """The first rule of Felix whose comment has these words."""
+
+    def find(index: NodeIndex) -> RuleRef | None:
+        for key, _ in _felix_chains(index):
+            if index.chains[key].may_hold(words):
+                texts = enumerate(index.chains[key].rules)
+                return next((RuleRef(key, at) for at, rule in texts if words in rule.text), None)
+        return None
+
+    return find
+
+
+def _has(*starts: str) -> Callable[[NodeIndex], ChainKey | None]:
+    """The first chain of Felix whose name begins so."""
+    return lambda index: next((key for key, rest in _felix_chains(index) if rest.startswith(starts)), None)
+
+
+def _clears(is_wanted: Callable[[int, int], bool]) -> Callable[[NodeIndex], RuleRef | None]:
+    """The first rule of a workload's chain that clears such bits, given those of accept."""
+
+    def find(index: NodeIndex) -> RuleRef | None:
+        for key, rest in _felix_chains(index):
+            if rest.startswith(("fw-", "tw-")):
+                for at, mask in _cleared(index.chains[key]):
+                    if is_wanted(mask, index.marks.accept or 0):
+                        return RuleRef(key, at)
+        return None
+
+    return find
+
+
+def _cleared(chain: Chain) -> Iterator[tuple[int, int]]:
+    for at, rule in enumerate(chain.rules):
+        target = spec(rule).target if "MARK" in rule.text or "mark set" in rule.text else None
+        action = target.action if target is not None else None
+        if isinstance(action, SetMark) and not action.value:
+            yield at, action.mask
+
+
+_SIGNS = (
+    _Sign("comments say workloads, not pods", 17, None, _says("packets originating in workloads")),
+    _Sign("comments say pods, not workloads", None, 16, _says("packets originating in pods")),
+    _Sign("accept is cleared alone", None, 27, _clears(lambda mask, accept: mask == accept)),
+    _Sign(
+        "accept is cleared together with pass",
+        28,
+        None,
+        _clears(lambda mask, accept: bool(accept & mask) and mask != accept),
+    ),
+    _Sign("policies begin without tiers", None, 27, _says("Start of policies")),
+    _Sign("policies are told by tier", 29, None, _says("Start of tier ")),
+    _Sign("the end of a tier is told", 30, None, _says("End of tier ")),
+    _Sign("policies are grouped", 28, None, _has("gi-", "go-")),
+    _Sign("there are exceptions from the reverse path test", 23, None, _has("rpf-skip")),
+    _Sign("there is a chain that sets DSCP", 31, None, _has("egress-dscp")),
+)
