@@ -192,6 +192,11 @@ class RuleIndex:
         return frozenset(reached)
 
     @cached_property
+    def base_chains(self) -> tuple[ChainKey, ...]:
+        """The chains that the kernel itself calls, in the order of the sources."""
+        return tuple(key for key, chain in self.chains.items() if chain.builtin)
+
+    @cached_property
     def _first_packets(self) -> frozenset[ChainKey]:
         nat, others = set[ChainKey](), set[ChainKey]()
         for key, chain in self.chains.items():

@@ -9,7 +9,7 @@ from itertools import islice
 
 from calitop.cni.felix_hash import chain_name
 from calitop.cni.index import NodeIndex, RuleRef
-from calitop.cni.names import calico_rest
+from calitop.cni.names import ChainRole, calico_rest
 from calitop.cni.pods import pod_name
 from calitop.explain.control import is_cut
 from calitop.formats.spec import comments
@@ -92,15 +92,19 @@ def _prefixes(pod: str) -> Iterator[str]:
 def _behind(index: NodeIndex, key: ChainKey) -> str:
     role = index.role_of_chain(key)
     if role.interface:
-        pod = index.pod_of_interface(role.interface)
-        owner = f"of the pod {pod_name(pod)}" if pod is not None else "whose pod is not known"
-        direction = _DIRECTIONS.get(role.group)
-        does = f": what {direction}" if direction else ""
-        return f"interface {role.interface} {owner}{does}" if _is_workloads(key) else ""
+        return _workload(index, role) if _is_workloads(key) else f"interface {role.interface}"
     name = clear_name(index, key)
     if name is not None:
         return _profile(name) if "-pr" in key.chain else f"the policy {name}"
     return "the name behind the hash is not known here" if _NAMED.fullmatch(key.chain) else ""
+
+
+def _workload(index: NodeIndex, role: ChainRole) -> str:
+    """A workload's interface with its pod and the packets that come by."""
+    pod = index.pod_of_interface(role.interface or "")
+    owner = f"of the pod {pod_name(pod)}" if pod is not None else "whose pod is not known"
+    direction = _DIRECTIONS.get(role.group)
+    return f"interface {role.interface} {owner}{f': what {direction}' if direction else ''}"
 
 
 def _is_workloads(key: ChainKey) -> bool:
@@ -137,7 +141,7 @@ def _caller(index: NodeIndex, ref: RuleRef, to: ChainKey) -> str:
 
 def _way(index: NodeIndex, key: ChainKey) -> str:
     """The built-in chains from which rules lead here."""
-    bases = [one for one, chain in index.chains.items() if chain.builtin and one[:3] == key[:3]]
+    bases = [one for one in index.rules.base_chains if one[:3] == key[:3]]
     hooks = [index.chains[one].hook or one.chain for one in bases if key in index.rules.reached_from(one)]
     table = f" of table {key.table}" if key.table else ""
     if hooks:

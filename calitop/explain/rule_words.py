@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from itertools import pairwise
 
 from calitop.cni.index import NodeIndex
@@ -9,7 +10,7 @@ from calitop.explain.control import back, is_cut, is_last, onward
 from calitop.explain.mark_words import MarkWords
 from calitop.explain.match_words import alternatives, match_words
 from calitop.explain.target_words import action_words, ends_table
-from calitop.formats.spec import spec
+from calitop.formats.spec import spec_of_text
 from calitop.model.rules import ChainKey, Rule
 from calitop.model.spec import RuleSpec
 from calitop.model.targets import Target
@@ -40,7 +41,7 @@ class _Sentence:
 
     def __init__(self, index: NodeIndex, key: ChainKey, at: int, rule: Rule) -> None:
         self._index, self._key, self._at, self._rule = index, key, at, rule
-        self._spec: RuleSpec = spec(rule)
+        self._spec: RuleSpec = spec_of_text(_alike(rule), rule.language)
         self._marks = MarkWords(index)
         self._clauses = [words for match in self._spec.matches if (words := match_words(match, self._marks))]
         self._is_last = is_last(index, key, at) and not is_cut(index, key)
@@ -140,6 +141,13 @@ _VERDICTS = {
 }
 
 
+def _alike(rule: Rule) -> str:
+    """The rule without its chain and Felix's hash: the chains of a thousand pods are parsed as one."""
+    if rule.language != "iptables":
+        return rule.text
+    return _HASH.sub("", _CHAIN.sub("-A x ", rule.text, count=1), count=1)
+
+
 def _joined(clauses: list[str]) -> str:
     """The clauses as one; what is said of the packet twice running names it once."""
     told = [
@@ -153,4 +161,6 @@ def _is_of_packet(clause: str) -> bool:
     return clause.startswith(_PACKET) and not clause.startswith(_MARK)
 
 
+_CHAIN = re.compile(r'^-A [^\s"\\]+ ')
+_HASH = re.compile(r'-m comment --comment "cali:[\w-]{16}" ')
 _PACKET, _MARK = "the packet ", "the packet mark "
