@@ -10,9 +10,9 @@ from collections.abc import Callable, Iterable, Sequence
 from calitop.explain.mark_words import MarkWords
 from calitop.formats.iptables_values import PROTOCOLS
 from calitop.model import matches as m
-from calitop.model.values import NamePattern, Range, Side
+from calitop.model.values import NamePattern, Network, Range, Side
 
-_SIDES = {"src": "source", "dst": "destination"}
+SIDES = {"src": "source", "dst": "destination"}
 _WAYS = {"in": "comes in by", "out": "goes out by"}
 _NOT_WAYS = {"in": "does not come in by", "out": "does not go out by"}
 _STATES = {
@@ -52,7 +52,7 @@ def match_words(match: m.Match, marks: MarkWords) -> str:
     """The condition as a clause; "" for one that always holds (a comment, `-m tcp` alone)."""
     if isinstance(match, m.Mark):
         return marks.test(match)
-    words = _CLAUSES.get(type(match))
+    words = CLAUSES.get(type(match))
     return words(match) if words is not None else quoted(match)
 
 
@@ -69,7 +69,7 @@ def protocol_name(number: int) -> str:
 
 def ranges_words(ranges: Iterable[Range]) -> str:
     """`80, 443 or 8000-8080`."""
-    return alternatives(_range(one) for one in ranges)
+    return alternatives(range_words(one) for one in ranges)
 
 
 def alternatives(words: Iterable[str]) -> str:
@@ -80,7 +80,8 @@ def alternatives(words: Iterable[str]) -> str:
     return " or ".join(filter(None, (", ".join(told[:-1]), *told[-1:])))
 
 
-def _range(one: Range) -> str:
+def range_words(one: Range) -> str:
+    """`80`, `8000-8080`."""
     return str(one.first) if one.first == one.last else f"{one.first}-{one.last}"
 
 
@@ -93,7 +94,7 @@ def _names(names: Sequence[NamePattern]) -> str:
 
 
 def _side(side: Side) -> str:
-    return _SIDES[side]
+    return SIDES[side]
 
 
 def _nothing(_: m.Match) -> str:
@@ -120,10 +121,13 @@ def _device_group(match: m.DeviceGroup) -> str:
 
 
 def _address(match: m.IpAddress) -> str:
-    networks = [_network(str(one)) for one in match.networks]
-    is_single = all(one.prefixlen == one.max_prefixlen for one in match.networks)
-    verb = _is(match) if is_single else "is not in" if match.negated else "is in"
-    return f"the {_side(match.side)} {verb} {alternatives(networks)}"
+    return f"the {_side(match.side)} {_in_networks(match, match.networks)}"
+
+
+def _in_networks(match: m.Match, networks: Sequence[Network]) -> str:
+    """`is 10.0.0.1`, `is not in 10.0.0.0/8 or 172.16.0.0/12`."""
+    is_single = all(one.prefixlen == one.max_prefixlen for one in networks)
+    return f"{_is(match)}{'' if is_single else ' in'} {alternatives(_network(str(one)) for one in networks)}"
 
 
 def _network(words: str) -> str:
@@ -170,7 +174,7 @@ def _icmp(match: m.Icmp) -> str:
     if match.type is None:
         return f"the packet {_is(match)} {name}"
     known = _ICMP.get((match.version, match.type))
-    codes = "" if match.codes is None else f", code {_range(match.codes)}"
+    codes = "" if match.codes is None else f", code {range_words(match.codes)}"
     return f"the packet {_is(match)} {name} type {match.type}{f' ({known})' if known else ''}{codes}"
 
 
@@ -195,8 +199,7 @@ def _ct_protocol(match: m.CtProtocol) -> str:
 
 
 def _ct_address(match: m.CtAddress) -> str:
-    networks = alternatives(_network(str(one)) for one in match.networks)
-    return f"the connection's {match.direction} {_side(match.side)} {_is(match)} in {networks}"
+    return f"the connection's {match.direction} {_side(match.side)} {_in_networks(match, match.networks)}"
 
 
 def _ct_ports(match: m.CtPorts) -> str:
@@ -205,11 +208,12 @@ def _ct_ports(match: m.CtPorts) -> str:
 
 
 def _ct_expire(match: m.CtExpire) -> str:
-    return f"the connection {'does not expire' if match.negated else 'expires'} in {_range(match.seconds)} s"
+    verb = "does not expire" if match.negated else "expires"
+    return f"the connection {verb} in {range_words(match.seconds)} s"
 
 
 def _in_set(match: m.InSet) -> str:
-    sides = [_SIDES.get(one, one) for one in match.directions]
+    sides = [SIDES.get(one, one) for one in match.directions]
     who = (
         f"the {sides[0]}" if len(sides) == 1 else f"the packet's ({', '.join(sides)})" if sides else "the key"
     )
@@ -250,11 +254,11 @@ def _mac(match: m.Mac) -> str:
 
 
 def _length(match: m.Length) -> str:
-    return f"the packet {_is(match)} {_range(match.bytes)} bytes long"
+    return f"the packet {_is(match)} {range_words(match.bytes)} bytes long"
 
 
 def _ttl(match: m.Ttl) -> str:
-    return f"the TTL {_is(match)} {_range(match.values)}"
+    return f"the TTL {_is(match)} {range_words(match.values)}"
 
 
 def _dscp(match: m.Dscp) -> str:
@@ -272,7 +276,7 @@ def _packet_type(match: m.PacketType) -> str:
 def _owner(match: m.Owner) -> str:
     if match.of == "socket":
         return f"the packet {'comes' if not match.negated else 'does not come'} from a socket of this host"
-    who = match.name or (_range(match.ids) if match.ids is not None else "known")
+    who = match.name or (range_words(match.ids) if match.ids is not None else "known")
     return f"the {match.of} of the sending socket {_is(match)} {who}"
 
 
@@ -292,14 +296,13 @@ def _rate(per_day: float) -> str:
 
 
 def _statistic(match: m.Statistic) -> str:
+    verb = "does not pick" if match.negated else "picks"
     if match.probability is not None:
-        share = 1 - match.probability if match.negated else match.probability
-        return f"by chance ({share:.4g} of the packets)"
-    told = f"it is every {match.every}th packet from number {match.packet} on"
-    return f"it is not so that {told}" if match.negated else told
+        return f"chance (probability {match.probability:.4g}) {verb} the packet"
+    return f"counting {verb} the packet (one of every {match.every}, from number {match.packet} on)"
 
 
-_CLAUSES: dict[type[m.Match], Callable[..., str]] = {
+CLAUSES: dict[type[m.Match], Callable[..., str]] = {
     m.Comment: _nothing,
     m.Always: _nothing,
     m.Interface: _interface,
@@ -334,3 +337,4 @@ _CLAUSES: dict[type[m.Match], Callable[..., str]] = {
     m.Limit: _limit,
     m.Statistic: _statistic,
 }
+"""The words for each kind of match, but for marks, which need the node."""

@@ -13,7 +13,7 @@ from calitop.explain.target_words import action_words, ends_table
 from calitop.formats.spec import spec_of_text
 from calitop.model.rules import ChainKey, Rule
 from calitop.model.spec import RuleSpec
-from calitop.model.targets import Target
+from calitop.model.targets import Action, Nat, Target, Tproxy
 from calitop.report.text import printable
 
 _OPEN = "; whether the packet goes on behind it is not known"
@@ -80,14 +80,19 @@ class _Sentence:
         if target is None:
             return "only count the packet", True
         if target.action is not None:
-            return action_words(target.action, self._marks), not ends_table(
-                target.action, self._rule.language
-            )
+            return self._action(target.action)
         if target.name == "VMAP":
             return self._mapped(target), False
         if target.name in _VERDICTS:
             return self._verdict(target.name)
         return self._chain(target)
+
+    def _action(self, action: Action) -> tuple[str, bool]:
+        done = action_words(action, self._marks)
+        if not ends_table(action, self._rule.language):
+            return done, True
+        is_kept = isinstance(action, Nat | Tproxy)
+        return (f"{done}; then {self._skipped()}" if is_kept else done), False
 
     def _verdict(self, name: str) -> tuple[str, bool]:
         if name == "RETURN":

@@ -8,12 +8,10 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from calitop.explain.mark_words import MarkWords
-from calitop.explain.match_words import alternatives
+from calitop.explain.match_words import SIDES, alternatives, range_words
 from calitop.model import targets as t
 from calitop.model.rules import Language
-from calitop.model.values import Range
 
-_SIDES = {"src": "source", "dst": "destination"}
 _FIELDS = {
     "dscp": "DSCP",
     "tos": "TOS",
@@ -27,6 +25,8 @@ def action_words(action: t.Action, marks: MarkWords) -> str:
     """What the action does, without what follows."""
     if isinstance(action, t.SetMark | t.CopyMark):
         return marks.change(action)
+    if isinstance(action, t.Tproxy) and action.mark is not None:
+        return f"{_tproxy(action)}, and {marks.change(action.mark)}"
     return _CLAUSES[type(action)](action)
 
 
@@ -60,12 +60,8 @@ def _nat_range(one: t.NatRange) -> str:
         address += f"-{one.last}"
     if one.ports is None:
         return address
-    port = f"port {_range(one.ports)}"
+    port = f"port {range_words(one.ports)}"
     return f"{address} {port}" if address else port
-
-
-def _range(one: Range) -> str:
-    return str(one.first) if one.first == one.last else f"{one.first}-{one.last}"
 
 
 def _reject(action: t.Reject) -> str:
@@ -83,7 +79,7 @@ def _track(action: t.Track) -> str:
 def _tproxy(action: t.Tproxy) -> str:
     where = [f"address {action.address}"] * (action.address is not None)
     where += [f"port {action.port}"] * bool(action.port)
-    return f"hand the packet to a local socket{' at ' + ', '.join(where) if where else ''}, unchanged"
+    return f"hand the packet to a local socket{' at ' + ', '.join(where) if where else ''}, itself unchanged"
 
 
 def _log(action: t.Log) -> str:
@@ -93,7 +89,7 @@ def _log(action: t.Log) -> str:
 
 def _queue(action: t.Queue) -> str:
     bypass = " (accepted where none listens)" if action.bypass else ""
-    return f"hand the packet to a program on queue {_range(action.numbers)}{bypass}"
+    return f"hand the packet to a program on queue {range_words(action.numbers)}{bypass}"
 
 
 def _set_field(action: t.SetField) -> str:
@@ -105,7 +101,7 @@ def _set_field(action: t.SetField) -> str:
 
 
 def _change_set(action: t.ChangeSet) -> str:
-    sides = " and ".join(_SIDES.get(one, one) for one in action.directions) or "key"
+    sides = " and ".join(SIDES.get(one, one) for one in action.directions) or "key"
     if action.add:
         return f"put its {sides} into the set {action.name}"
     return f"take its {sides} out of the set {action.name}"
