@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import reduce
+from itertools import combinations
 from operator import or_
 
 from calitop.cni.index import NodeIndex
@@ -131,6 +132,24 @@ class MarkWords:
         """The meanings that make up the mask; none where bits are left over."""
         within = [(name, bits) for name, bits in self.bits.parts() if not bits & ~mask]
         return [name for name, _ in within] if _union(bits for _, bits in within) == mask else []
+
+
+def overlaps(bits: MarkBits) -> tuple[tuple[str, str, int], ...]:
+    """Meanings of different owners that share bits, with these bits.
+
+    Cilium's identity shares bits with nearly everything; it stands there only while Cilium's own
+    field says so (`MarkBits.identity_in`), and then a rule of another owner reads it as its own.
+    """
+    return tuple(
+        (one, other, mine & theirs)
+        for (one, mine), (other, theirs) in combinations(bits.parts(), 2)
+        if mine & theirs and _owner(one) != _owner(other)
+    )
+
+
+def _owner(meaning: str) -> str:
+    """Calico, kube-proxy, kubelet or Cilium, the first word of each meaning."""
+    return meaning.split()[0].removesuffix("'s")
 
 
 def bits_words(mask: int, *, brackets: bool = True) -> str:
