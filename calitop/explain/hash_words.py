@@ -89,7 +89,8 @@ def _verdict(chain: Chain, checks: list[HashCheck]) -> ChainHashes:
     if chain.complete is None:
         words = f"{place} or one before it was changed, or the text lacks rules before it"
         return ChainHashes("unknown", words, at)
-    return ChainHashes("edited", f"{place} or one before it was changed, added or removed behind Felix", at)
+    words = f"{place} or one before it was changed, added or removed, behind Felix or in this text"
+    return ChainHashes("edited", words, at)
 
 
 def _untouched(chain: Chain) -> str:
@@ -165,6 +166,17 @@ def _clears(is_wanted: Callable[[int, int], bool]) -> Callable[[NodeIndex], Rule
     return find
 
 
+def _clears_own(is_run: bool) -> Callable[[NodeIndex], RuleRef | None]:
+    """The rule in table raw that clears Calico's own bits, where these are one run of bits or are not."""
+
+    def find(index: NodeIndex) -> RuleRef | None:
+        own = next((RuleRef(key, at) for name, key, at in index.marks.proofs if name == "own"), None)
+        mask = dict(_cleared(index.chains[own.key])).get(own.index, 0) if own is not None else 0
+        return own if mask and (not mask & (mask + (mask & -mask))) == is_run else None
+
+    return find
+
+
 def _cleared(chain: Chain) -> Iterator[tuple[int, int]]:
     for at, rule in enumerate(chain.rules):
         target = spec(rule).target if "MARK" in rule.text or "mark set" in rule.text else None
@@ -183,6 +195,8 @@ _SIGNS = (
         None,
         _clears(lambda mask, accept: bool(accept & mask) and mask != accept),
     ),
+    _Sign("no bit for denied packets among Calico's own", None, 29, _clears_own(is_run=True)),
+    _Sign("a bit for denied packets among Calico's own", 30, None, _clears_own(is_run=False)),
     _Sign("policies begin without tiers", None, 27, _says("Start of policies")),
     _Sign("policies are told by tier", 29, None, _says("Start of tier ")),
     _Sign("the end of a tier is told", 30, None, _says("End of tier ")),

@@ -71,6 +71,22 @@ def test_the_labs_rules_bound_its_calico_release() -> None:
     assert len(found.proofs) >= 3
 
 
+@pytest.mark.parametrize(
+    ("own", "words"),
+    [("0xf0000", "Calico v3.29 or earlier"), ("0x1b0000", "Calico v3.30 or later")],
+)
+def test_a_bit_for_denied_packets_tells_the_release(own: str, words: str) -> None:
+    text = f"""*raw
+:PREROUTING ACCEPT [0:0]
+:cali-PREROUTING - [0:0]
+-A PREROUTING -j cali-PREROUTING
+-A cali-PREROUTING -j MARK --set-xmark 0x0/{own}
+COMMIT
+"""
+    index = NodeIndex(NodeState(rulesets=iptables_save.parse(text).rulesets or ()))
+    assert felix_version(index).words() == words
+
+
 def test_without_felix_nothing_is_told() -> None:
     index = NodeIndex(NodeState())
     assert felix_version(index).words() == "Calico release not known"
