@@ -13,10 +13,11 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import shlex
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
+
+from calitop.formats.words import cut
 
 CHAIN_NAME_LIMIT = 28
 """Longest chain name of iptables."""
@@ -217,10 +218,9 @@ def _form(saved: str) -> _Form | None:
 
 
 def _words(saved: str) -> list[str] | None:
-    try:
-        return shlex.split(saved)
-    except ValueError:
-        return None
+    """The rule's words; None where a quote is left open."""
+    words = cut(saved)
+    return [word.text for word in words] if all(word.closed for word in words) else None
 
 
 class _UncertainError(Exception):
