@@ -76,10 +76,11 @@ def check_chain(chain: str, saved_rules: Sequence[str]) -> list[HashCheck]:
 
 def _check(runs: dict[str, bytes | None], chain: str, saved: str) -> HashCheck:
     """Checks one rule against both runs of a chain, and takes the one it continues a step on."""
-    shown = shown_hash(saved)
+    words = _words(saved) if HASH_PREFIX in saved else None
+    shown = _hash_in(words)
     if shown is None:
         return HashCheck("foreign")
-    form = _form(saved)
+    form = _form(words)
     for name, digest in runs.items():
         for written in form.rendered() if form and digest is not None else ():
             following = _next(digest or b"", name, written)
@@ -185,7 +186,10 @@ def _spread(number: int, mask: int) -> int:
 
 def shown_hash(saved: str) -> str | None:
     """The hash in a saved rule's first comment, None where Felix did not write the rule."""
-    words = _words(saved)
+    return _hash_in(_words(saved))
+
+
+def _hash_in(words: list[str] | None) -> str | None:
     if words is None or "--comment" not in words[:-1]:
         return None
     comment = words[words.index("--comment") + 1]
@@ -200,12 +204,11 @@ def written_forms(saved: str) -> tuple[str, ...]:
     in Felix's own rules, and as the policy names it in policies; an interface or a network
     is printed before the matches wherever it stood among them.
     """
-    form = _form(saved)
+    form = _form(_words(saved))
     return tuple(form.rendered()) if form else ()
 
 
-def _form(saved: str) -> _Form | None:
-    words = _words(saved)
+def _form(words: list[str] | None) -> _Form | None:
     if words is None or len(words) < 2 or words[0] != "-A":
         return None
     form, rest = _Form(), words[2:]

@@ -100,11 +100,13 @@ def _behind(index: NodeIndex, key: ChainKey) -> str:
 
 
 def _workload(index: NodeIndex, role: ChainRole) -> str:
-    """A workload's interface with its pod and the packets that come by."""
+    """A workload's interface, with its pod where the role does not name it, and the packets that come by."""
     pod = index.pod_of_interface(role.interface or "")
-    owner = f"of the pod {pod_name(pod)}" if pod is not None else "whose pod is not known"
+    owner = " whose pod is not known" if pod is None else f" of the pod {pod_name(pod)}"
     direction = _DIRECTIONS.get(role.group)
-    return f"interface {role.interface} {owner}{f': what {direction}' if direction else ''}"
+    if direction is None:
+        return f"interface {role.interface}{owner}"
+    return f"interface {role.interface}{owner if pod is None else ''}: what {direction}"
 
 
 def _is_workloads(key: ChainKey) -> bool:

@@ -34,7 +34,7 @@ def with_chain(chain: str, rule: str, *pods: Pod) -> tuple[NodeIndex, ChainKey]:
 def test_a_workloads_chain_tells_its_pod_its_callers_and_its_way() -> None:
     assert explain_chain(lab(), in_filter("cali-tw-cali1e68f0565f5")).lines() == (
         "to the pod default/calico-python1-daemon-9wbq6 (ingress)",
-        "interface cali1e68f0565f5 of the pod default/calico-python1-daemon-9wbq6: what enters the pod",
+        "interface cali1e68f0565f5: what enters the pod",
         "called by cali-to-wl-dispatch rule 1 (goto)",
         "reached from FORWARD, OUTPUT of table filter",
     )
