@@ -46,6 +46,20 @@ _DONE = {
     "kube_drop": "mark the packet to be dropped by the kubelet's rule",
 }
 
+_CILIUM_FIELD = 0xF00
+_CILIUM = {
+    0x200: "to the proxy",
+    0x400: "for a tunnel",
+    0x800: "from the proxy to the world",
+    0xA00: "from the ingress proxy",
+    0xB00: "from the egress proxy",
+    0xC00: "from this host",
+    0xD00: "to be decrypted",
+    0xE00: "to be encrypted",
+    0xF00: "carries an identity",
+}
+"""What Cilium's own field says (bpf/lib/common.h, MARK_MAGIC_*), where its releases agree."""
+
 
 @dataclass(frozen=True, slots=True)
 class MarkWords:
@@ -62,7 +76,7 @@ class MarkWords:
         """The condition, `negated` included: `Calico has accepted the packet (mark bit 0x10000)`."""
         if match.of == "connection":
             return f"the connection's mark {_compared(match)}"
-        for told in (self._sign(match), self._endpoint(match)):
+        for told in (self._sign(match), self._endpoint(match), self._cilium(match)):
             if told is not None:
                 return told
         return f"the packet mark {_compared(match)}{self._named(match.mask)}"
@@ -83,7 +97,8 @@ class MarkWords:
         who = self._who(action.value) if action.mask == self.bits.endpoint else None
         if who is not None:
             return f"set Calico's endpoint mark to {action.value:#x}, {who} (mask {action.mask:#x})"
-        return _changed(action, "the packet mark")
+        says = self._cilium_says(action.value, action.mask)
+        return f"let Cilium's mark say {says}" if says is not None else _changed(action, "the packet mark")
 
     def _cleared(self, mask: int) -> str:
         names = self._names_of(mask)
@@ -110,6 +125,17 @@ class MarkWords:
         is_ = "is not" if match.negated else "is"
         named = f", {who}" if who is not None else ""
         return f"Calico's endpoint mark {is_} {match.value:#x}{named} (mask {match.mask:#x})"
+
+    def _cilium(self, match: Mark) -> str | None:
+        """A test of the field by which Cilium says what its mark means."""
+        says = self._cilium_says(match.value, match.mask)
+        verb = "does not say" if match.negated else "says"
+        return f"Cilium's mark {verb} {says}" if says is not None else None
+
+    def _cilium_says(self, value: int, mask: int) -> str | None:
+        """`"to the proxy" (0x200 of the mark bits 0xf00)`; None for other bits and unknown values."""
+        meaning = _CILIUM.get(value) if mask == self.bits.cilium == _CILIUM_FIELD else None
+        return f'"{meaning}" ({value:#x} of the {bits_words(mask, brackets=False)})' if meaning else None
 
     def _who(self, value: int) -> str | None:
         if value == self.bits.non_cali:

@@ -41,7 +41,12 @@ def packet(value: int, mask: int, *, negated: bool = False) -> Mark:
         (packet(0, ENDPOINT), "the packet has no Calico endpoint mark (mark bits 0xfff00000)"),
         (packet(0, ENDPOINT, negated=True), "the packet has a Calico endpoint mark (mark bits 0xfff00000)"),
         (packet(0x79B00000, ENDPOINT), f"Calico's endpoint mark is 0x79b00000, {POD} (mask 0xfff00000)"),
-        (packet(0xA00, 0xF00), "the packet mark is 0xa00 under the mask 0xf00 (Cilium's own field)"),
+        (packet(0xA00, 0xF00), 'Cilium\'s mark says "from the ingress proxy" (0xa00 of the mark bits 0xf00)'),
+        (
+            packet(0xE00, 0xF00, negated=True),
+            'Cilium\'s mark does not say "to be encrypted" (0xe00 of the mark bits 0xf00)',
+        ),
+        (packet(0x700, 0xF00), "the packet mark is 0x700 under the mask 0xf00 (Cilium's own field)"),
         (packet(0x1, 0x3), "the packet mark is 0x1 under the mask 0x3"),
         (
             Mark(of="connection", value=0x10000, mask=0x10000),
@@ -68,6 +73,11 @@ def test_a_test_of_the_mark(match: Mark, words: str) -> None:
             SetMark("packet", 0x100000, ENDPOINT),
             "set Calico's endpoint mark to 0x100000, not a Calico endpoint (mask 0xfff00000)",
         ),
+        (
+            SetMark("packet", 0xC00, 0xF00),
+            'let Cilium\'s mark say "from this host" (0xc00 of the mark bits 0xf00)',
+        ),
+        (SetMark("packet", 0, 0xF00), "clear Cilium's own field (mark bits 0xf00)"),
         (CopyMark(restore=True), "copy the connection's mark to the packet mark"),
     ],
 )
