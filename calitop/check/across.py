@@ -1,0 +1,70 @@
+"""Faults that only two or more nodes together show."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+
+from calitop.check.evidence import of_route
+from calitop.check.facts import NodeFacts, prefix_of
+from calitop.check.records import CrossCheck, Found
+from calitop.model.network import Route
+
+_Claim = tuple[NodeFacts, Route]
+
+
+def _one_block_twice(nodes: Sequence[NodeFacts]) -> Iterator[tuple[NodeFacts, Found]]:
+    """A Calico block that several nodes discard, so that each holds it for its own."""
+    yield from _claimed_twice(nodes, "blackhole", "claim the block")
+
+
+def _one_pod_twice(nodes: Sequence[NodeFacts]) -> Iterator[tuple[NodeFacts, Found]]:
+    """One address at workloads of several nodes."""
+    yield from _claimed_twice(nodes, "unicast", "have a pod with")
+
+
+def _claimed_twice(nodes: Sequence[NodeFacts], kind: str, words: str) -> Iterator[tuple[NodeFacts, Found]]:
+    claims: defaultdict[str, list[_Claim]] = defaultdict(list)
+    for facts in nodes:
+        for route in facts.state.routes:
+            if _is_claim(facts, route, kind):
+                claims[route.dst].append((facts, route))
+    for dst, found in claims.items():
+        names = list(dict.fromkeys(facts.name or "?" for facts, _ in found))
+        if len(names) > 1:
+            evidence = tuple(of_route(route, facts.name) for facts, route in found)
+            yield found[0][0], Found(f"{' and '.join(names)} {words} {dst}", evidence)
+
+
+def _is_claim(facts: NodeFacts, route: Route, kind: str) -> bool:
+    prefix = prefix_of(route.dst)
+    if prefix is None or route.type != kind or route.table == "local":
+        return False
+    if kind == "blackhole":
+        return route.proto in ("bird", "80", "12") and prefix.prefixlen < prefix.max_prefixlen
+    is_single = prefix.prefixlen == prefix.max_prefixlen
+    return is_single and route.gateway is None and (route.dev or "").startswith("cali")
+
+
+CHECKS = (
+    CrossCheck(
+        "block-on-two-nodes",
+        "error",
+        ("routes",),
+        "Both nodes announce one block: the others send half of its packets to each (ECMP), and each drops "
+        "what belongs to the other's pods.",
+        "See who owns the block (calicoctl ipam show --show-blocks), and release it on the other node.",
+        "projectcalico/calico#6486, #6867, #4471",
+        _one_block_twice,
+    ),
+    CrossCheck(
+        "address-on-two-nodes",
+        "error",
+        ("routes",),
+        "Two pods have one address, or one node kept the route of a pod that is gone: packets reach the "
+        "wrong one.",
+        "See where the pod really runs (kubectl get pods -A -o wide); restart Felix on the other node.",
+        "projectcalico/calico#3467, #6968, #2461",
+        _one_pod_twice,
+    ),
+)

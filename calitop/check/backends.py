@@ -1,0 +1,47 @@
+"""Rules in both backends of iptables at once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from calitop.check.evidence import of_chain
+from calitop.check.facts import NodeFacts
+from calitop.check.records import Check, Found
+from calitop.model.rules import Backend, ChainKey
+
+
+def _both(facts: NodeFacts) -> Iterator[Found]:
+    """One owner's chains with rules in both; a CANARY alone is only a mark."""
+    for owner in ("calico", "kube-proxy", "cilium"):
+        nft, legacy = _first(facts, owner, "nft"), _first(facts, owner, "legacy")
+        if nft is not None and legacy is not None:
+            evidence = (
+                of_chain(nft, "in the nft backend"),
+                of_chain(legacy, "in the legacy backend"),
+            )
+            yield Found(f"{owner} has rules in both backends of iptables", evidence)
+
+
+def _first(facts: NodeFacts, owner: str, backend: Backend) -> ChainKey | None:
+    return next(
+        (
+            key
+            for key, chain in facts.index.chains.items()
+            if key.backend == backend and len(chain.rules) and facts.index.owner_of_chain(key) == owner
+        ),
+        None,
+    )
+
+
+CHECKS = (
+    Check(
+        "both-backends",
+        "error",
+        ("rules",),
+        "The kernel runs both: the stale rules of one drop what the other has accepted, as new pods are "
+        "unknown to them.",
+        "Let all programs use one backend, and drain and reboot the node to be rid of the other's rules.",
+        "projectcalico/calico#2322, #8243; kubernetes/kubernetes#72370",
+        _both,
+    ),
+)

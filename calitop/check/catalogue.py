@@ -1,0 +1,76 @@
+"""All checks, and how they are run: a check that lacks its input is told, never passed over."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+
+from calitop.check import across, backends, cni, conntrack, links, marks, mtu, pods, routes, rp, rules, sets
+from calitop.check.facts import NEEDS, Need, NodeFacts
+from calitop.check.records import SEVERITIES, Check, Checked, CrossCheck, Finding, Found, NotChecked
+from calitop.model.node import NodeState
+
+NODE_CHECKS: tuple[Check, ...] = (
+    *routes.CHECKS,
+    *links.CHECKS,
+    *pods.CHECKS,
+    *sets.CHECKS,
+    *backends.CHECKS,
+    *rules.CHECKS,
+    *rp.CHECKS,
+    *mtu.CHECKS,
+    *marks.CHECKS,
+    *conntrack.CHECKS,
+    *cni.CHECKS,
+)
+CROSS_CHECKS: tuple[CrossCheck, ...] = across.CHECKS
+
+
+def check(states: Sequence[NodeState]) -> Checked:
+    """Run every check on every node, and the cross-node checks where there are two or more.
+
+    Args:
+        states: One moment of each node.
+    """
+    nodes = [NodeFacts(state) for state in states]
+    told = [each for facts in nodes for each in _on_node(facts)]
+    if len(nodes) > 1:
+        told += _across(nodes)
+    findings = [each for each in told if isinstance(each, Finding)]
+    findings.sort(key=lambda each: SEVERITIES.index(each.severity))
+    return Checked(tuple(findings), tuple(each for each in told if isinstance(each, NotChecked)))
+
+
+def _on_node(facts: NodeFacts) -> Iterator[Finding | NotChecked]:
+    for one in NODE_CHECKS:
+        missing = facts.lacks(one.needs)
+        if missing:
+            yield NotChecked(one.id, facts.name, _words(missing))
+        else:
+            yield from (_finding(one, facts, found) for found in one.find(facts))
+
+
+def _across(nodes: Sequence[NodeFacts]) -> Iterator[Finding | NotChecked]:
+    for one in CROSS_CHECKS:
+        able = [facts for facts in nodes if not facts.lacks(one.needs)]
+        for facts in nodes:
+            if missing := facts.lacks(one.needs):
+                yield NotChecked(one.id, facts.name, _words(missing))
+        if len(able) > 1:
+            yield from (_finding(one, facts, found) for facts, found in one.find(able))
+
+
+def _finding(one: Check | CrossCheck, facts: NodeFacts, found: Found) -> Finding:
+    return Finding(
+        id=one.id,
+        severity=found.severity or one.severity,
+        node=facts.name,
+        title=found.title,
+        evidence=found.evidence,
+        explain=one.explain,
+        fix=one.fix,
+        source=one.source,
+    )
+
+
+def _words(needs: Iterable[Need]) -> str:
+    return ", ".join(NEEDS[need] for need in needs)

@@ -1,0 +1,142 @@
+"""One node as the checks see it: its lookups, and which of their inputs were read."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from functools import cached_property
+from ipaddress import IPv4Network, IPv6Network, ip_network
+from typing import Literal
+
+from calitop.cni.index import NodeIndex
+from calitop.cni.marks import MarkBits, infer
+from calitop.model.network import Route
+from calitop.model.node import NodeState, Pod
+from calitop.model.rules import Chain, ChainKey, Rule
+from calitop.path.world import World
+
+Need = Literal["links", "routes", "rules", "sets", "pods", "sysctls", "conntrack_count", "cni"]
+Prefix = IPv4Network | IPv6Network
+
+NEEDS: dict[Need, str] = {
+    "links": "all interfaces (ip -j -d link, ip -j addr)",
+    "routes": "the routes (ip -j route show table all)",
+    "rules": "the whole ruleset (iptables-save -c)",
+    "sets": "the ipsets (ipset save)",
+    "pods": "the pods (kubectl get pods -A -o wide, by --pods)",
+    "sysctls": "the settings (sysctl -a)",
+    "conntrack_count": "net.netfilter.nf_conntrack_count and _max (sysctl -a)",
+    "cni": "the files in /etc/cni/net.d (ls /etc/cni/net.d)",
+}
+"""In words, with the command that prints it."""
+
+
+class NodeFacts:
+    """What the checks of one node ask for.
+
+    Attributes:
+        state: The node at one moment.
+        index: Owners, roles and callers.
+        world: Addresses, settings, routing tables, sets.
+    """
+
+    def __init__(self, state: NodeState) -> None:
+        self.state = state
+        self.index = NodeIndex(state)
+        self.world = World(state)
+
+    @property
+    def name(self) -> str | None:
+        """The node's name; None where no source tells it."""
+        return self.state.name
+
+    def lacks(self, needs: tuple[Need, ...]) -> tuple[Need, ...]:
+        """Those of the needs that were not read, or only in part."""
+        return tuple(need for need in needs if not _READ[need](self))
+
+    # -- what was read whole
+
+    @cached_property
+    def has_all_links(self) -> bool:
+        """Whether the listing of interfaces is whole: every namespace has `lo`, and a grep loses it."""
+        return "lo" in self.world.links
+
+    @cached_property
+    def has_all_rules(self) -> bool:
+        """Whether rules were read and no chain is known to be cut."""
+        return bool(self.index.chains) and all(chain.complete is True for chain in self.index.chains.values())
+
+    # -- what is there
+
+    @cached_property
+    def marks(self) -> MarkBits:
+        """What the bits of the packet mark mean here."""
+        return infer(self.state)
+
+    @cached_property
+    def unicast(self) -> tuple[Route, ...]:
+        """Routes that forward, without the kernel's own table `local`."""
+        return tuple(
+            route for route in self.state.routes if route.type == "unicast" and route.table != "local"
+        )
+
+    def routes_of(self, owner: str) -> Iterator[tuple[Route, Prefix]]:
+        """The forwarding routes that one owner made, with their prefixes; no default routes."""
+        for route in self.unicast:
+            prefix = prefix_of(route.dst)
+            if prefix is not None and self.index.owner_of_route(route) == owner:
+                yield route, prefix
+
+    @cached_property
+    def has_cilium(self) -> bool:
+        """Whether Cilium has an interface or a route here."""
+        names = {*self.world.links, *(route.dev for route in self.state.routes if route.dev)}
+        return any(name.startswith(("cilium_", "lxc")) for name in names)
+
+    @cached_property
+    def has_calico(self) -> bool:
+        """Whether Calico's rules, interfaces or routes are here."""
+        links = (self.index.owner_of_link(link) for link in self.state.links)
+        chains = any(self.index.owner_of_chain(key) == "calico" for key in self.index.chains)
+        return chains or "calico" in links or any(True for _ in self.routes_of("calico"))
+
+    @cached_property
+    def running(self) -> tuple[Pod, ...]:
+        """Pods of this node that run and have an address of their own."""
+        return tuple(pod for pod in self.index.local_pods if is_running(pod))
+
+    def rules(self) -> Iterator[tuple[ChainKey, Chain, int, Rule]]:
+        """Every rule with its chain and its index from 0."""
+        for key, chain in self.index.chains.items():
+            for at, rule in enumerate(chain.rules):
+                yield key, chain, at, rule
+
+
+def is_running(pod: Pod) -> bool:
+    """Whether the pod runs with an address of its own; a finished pod's may be somebody else's by now."""
+    return pod.status == "Running" and pod.ip is not None and not pod.host_network
+
+
+def prefix_of(dst: str) -> Prefix | None:
+    """A route's destination as a prefix; None for `default` and what is none."""
+    try:
+        prefix = ip_network(dst, strict=False)
+    except ValueError:
+        return None
+    return prefix if prefix.prefixlen else None
+
+
+def _has_counts(facts: NodeFacts) -> bool:
+    names = ("net.netfilter.nf_conntrack_count", "net.netfilter.nf_conntrack_max")
+    return all(facts.world.sysctl(name) is not None for name in names)
+
+
+_READ: dict[Need, Callable[[NodeFacts], bool]] = {
+    "links": lambda facts: facts.has_all_links,
+    "routes": lambda facts: bool(facts.state.routes),
+    "rules": lambda facts: facts.has_all_rules,
+    "sets": lambda facts: any(one.members is not None for one in facts.state.sets),
+    "pods": lambda facts: bool(facts.state.pods),
+    "sysctls": lambda facts: any(name.endswith(".rp_filter") for name in facts.state.sysctls),
+    "conntrack_count": _has_counts,
+    "cni": lambda facts: bool(facts.state.cni_configs),
+}

@@ -1,0 +1,74 @@
+"""Interfaces and the chains that Felix makes for them."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator
+
+from calitop.check.evidence import of_chain, of_link
+from calitop.check.facts import NodeFacts
+from calitop.check.records import Check, Found
+from calitop.model.network import Link
+
+
+def _without_chains(facts: NodeFacts) -> Iterator[Found]:
+    """Where a dispatch chain stands, it drops what comes from a workload that it does not know."""
+    dispatch = [key for key in facts.index.chains if key.chain.endswith("cali-from-wl-dispatch")]
+    for link in facts.state.links if dispatch else ():
+        is_workload = facts.index.owner_of_link(link) == "calico" and link.name.startswith("cali")
+        if is_workload and not facts.index.chains_of_interface(link.name):
+            title = f"{link.name} has no chains: Calico drops what its pod sends"
+            yield Found(title, (of_link(link), *map(of_chain, dispatch)))
+
+
+def _without_interface(facts: NodeFacts) -> Iterator[Found]:
+    for name in sorted(facts.index.rules.workload_interfaces - facts.world.links.keys()):
+        keys = facts.index.chains_of_interface(name)
+        yield Found(f"chains of {name}, which does not exist", tuple(map(of_chain, keys)))
+
+
+def _same_port(facts: NodeFacts) -> Iterator[Found]:
+    by_port: defaultdict[str, list[Link]] = defaultdict(list)
+    for link in facts.state.links:
+        port = dict(link.info).get("port")
+        if link.kind == "vxlan" and port:
+            by_port[port].append(link)
+    for port, found in by_port.items():
+        owners = {facts.index.owner_of_link(link) for link in found} - {None}
+        if len(owners) > 1:
+            names = " and ".join(link.name for link in found)
+            yield Found(f"{names} share UDP port {port}", tuple(map(of_link, found)))
+
+
+CHECKS = (
+    Check(
+        "interface-without-chains",
+        "error",
+        ("links", "rules"),
+        "Felix's dispatch chain ends with a DROP for unknown interfaces. Felix has not made chains for this "
+        "one: it writes into another backend, does not run, or was removed and left its rules.",
+        "See that Felix runs and which backend it writes (FELIX_IPTABLESBACKEND); remove stale rules of a "
+        "Calico that is gone.",
+        "projectcalico/calico#8243, #5760, #5100",
+        _without_chains,
+    ),
+    Check(
+        "chains-without-interface",
+        "info",
+        ("links", "rules"),
+        "The pod is gone or about to come; chains that stay are left over.",
+        "Nothing, if they vanish. Else see whether Felix runs.",
+        "projectcalico/calico#5100",
+        _without_interface,
+    ),
+    Check(
+        "vxlan-same-port",
+        "warning",
+        ("links",),
+        "Two tunnels of different owners listen on one UDP port: one may get the other's packets or fail to "
+        "come up.",
+        "Give Cilium another tunnel port (tunnelPort: 8473).",
+        "Cilium documentation, k8s-install-migration; cilium/cilium#31273",
+        _same_port,
+    ),
+)

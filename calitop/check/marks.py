@@ -1,0 +1,83 @@
+"""Bits of the packet mark that two owners use."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import reduce
+from operator import or_
+
+from calitop.check.evidence import of_rule
+from calitop.check.facts import NodeFacts
+from calitop.check.records import Check, Evidence, Found
+from calitop.formats.spec import spec
+from calitop.model.rules import Rule
+from calitop.model.targets import SetMark
+
+_KNOWN_OWNERS = ("calico", "cilium", "kube-proxy")
+"""Their use of the mark is known to go together, but for the identity (its own check)."""
+
+
+def _foreign(facts: NodeFacts) -> Iterator[Found]:
+    """Rules of nobody known that write into Calico's bits."""
+    marks = facts.marks
+    calico = reduce(or_, (bits for words, bits in marks.parts() if words.startswith("Calico")), 0)
+    for key, chain in facts.index.chains.items() if calico else ():
+        if not chain.may_hold("MARK", "mark set"):
+            continue
+        for at, rule in enumerate(chain.rules):
+            if not (bits := _written(rule) & calico):
+                continue
+            owner = facts.index.owner_of_rule(key, rule) or facts.index.owner_of_chain(key)
+            if owner not in _KNOWN_OWNERS:
+                names = ", ".join(words for words in marks.meanings(bits) if words.startswith("Calico"))
+                yield Found(
+                    f"rule {rule.number or '?'} of {key.chain} writes into the mark's bits of {names}",
+                    (of_rule(key, at, rule), *_proofs(facts)),
+                )
+
+
+def _written(rule: Rule) -> int:
+    """The bits of the packet mark that the rule may change."""
+    actions = (target.action for target in spec(rule).targets)
+    return next(
+        (act.mask | act.value for act in actions if isinstance(act, SetMark) and act.of == "packet"), 0
+    )
+
+
+def _identity(facts: NodeFacts) -> Iterator[Found]:
+    bits = facts.marks.identity_meets_endpoint
+    if bits:
+        title = f"Cilium's identity and Calico's endpoint mark share the bits {bits:#x}"
+        yield Found(title, _proofs(facts, "endpoint", "cilium"))
+
+
+def _proofs(facts: NodeFacts, *meanings: str) -> tuple[Evidence, ...]:
+    """The rules from which the meanings were read; without any named, that of Calico's accept bit."""
+    wanted = meanings or ("accept",)
+    found = (proof for proof in facts.marks.proofs if proof[0] in wanted)
+    return tuple(of_rule(key, at, facts.index.chains[key].rules[at]) for _, key, at in found)
+
+
+CHECKS = (
+    Check(
+        "foreign-mark",
+        "warning",
+        ("rules",),
+        "Calico keeps in these bits what it has decided about a packet: a packet may be accepted or dropped "
+        "by chance.",
+        "Use other bits there, or give Calico others (FelixConfiguration iptablesMarkMask).",
+        "tailscale/tailscale#591; projectcalico/felix#964",
+        _foreign,
+    ),
+    Check(
+        "identity-meets-endpoint",
+        "info",
+        ("rules",),
+        "With kube-proxy in IPVS mode Calico reads the sender's endpoint from these bits. A packet that "
+        "Cilium has marked with an identity looks to it like one from an endpoint that does not exist, and "
+        "may be dropped as Unknown endpoint.",
+        "Give Calico's mark mask bits that Cilium's identity does not use, if such drops are counted.",
+        "cilium/cilium bpf/lib/common.h, get_identity; felix rules/epmark.go",
+        _identity,
+    ),
+)

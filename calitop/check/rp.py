@@ -1,0 +1,61 @@
+"""The kernel's reverse path check where two CNIs share a node."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from calitop.check.evidence import of_link, of_route, of_setting
+from calitop.check.facts import NodeFacts
+from calitop.check.records import Check, Evidence, Found
+from calitop.path.rp_filter import OFF, STRICT, mode
+
+_TUNNELS = ("ipip", "vxlan")
+
+
+def _on_cilium(facts: NodeFacts) -> Iterator[Found]:
+    """Any mode but off on an interface of a Cilium pod or on cilium_host."""
+    for link in facts.state.links:
+        found = mode(facts.world, link.name)
+        if facts.index.owner_of_link(link) == "cilium" and found not in (None, OFF):
+            title = f"rp_filter is {found} on {link.name}: Cilium needs 0"
+            yield Found(title, (*_settings(facts, link.name), of_link(link)))
+
+
+def _on_tunnel(facts: NodeFacts) -> Iterator[Found]:
+    """Strict on Calico's tunnel, beside routes that lead Cilium's addresses another way."""
+    around = next(facts.routes_of("cilium"), None)
+    for link in facts.state.links if around else ():
+        is_tunnel = facts.index.role_of_link(link) in _TUNNELS and facts.index.owner_of_link(link) == "calico"
+        if is_tunnel and mode(facts.world, link.name) == STRICT and around is not None:
+            title = f"rp_filter is strict on {link.name}: it drops what the route back leads elsewhere"
+            yield Found(title, (*_settings(facts, link.name), of_route(around[0])))
+
+
+def _settings(facts: NodeFacts, dev: str) -> tuple[Evidence, ...]:
+    names = (facts.world.setting_name(each, "rp_filter") for each in ("all", dev))
+    return tuple(of_setting(name, facts.world.sysctl(name)) for name in names)
+
+
+CHECKS = (
+    Check(
+        "rp-filter-on-cilium",
+        "warning",
+        ("links", "sysctls"),
+        "The larger of all and the interface counts. Cilium's packets come in by other interfaces than the "
+        "route back names; the kernel drops them without a trace in any rule (TcpExt.IPReversePathFilter).",
+        "Set net.ipv4.conf.all.rp_filter and those of lxc* and cilium_* to 0, after systemd's own "
+        "(/etc/sysctl.d/99-…; systemd 245 sets 2).",
+        "cilium/cilium#10645, #19761, #20498",
+        _on_cilium,
+    ),
+    Check(
+        "rp-filter-on-tunnel",
+        "warning",
+        ("links", "routes", "sysctls"),
+        "Packets from Cilium's addresses that come through this tunnel are dropped, for their route back "
+        "leads to cilium_host.",
+        "Set rp_filter of the tunnel to 2 or 0, and that of all to 0.",
+        "projectcalico/calico#4630; Linux, ip-sysctl.rst",
+        _on_tunnel,
+    ),
+)

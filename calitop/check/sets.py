@@ -1,0 +1,108 @@
+"""Sets that rules ask, and who is in them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from ipaddress import IPv4Address
+
+from calitop.check.evidence import of_link, of_route, of_rule
+from calitop.check.facts import NodeFacts, Prefix, prefix_of
+from calitop.check.records import Check, Evidence, Found
+from calitop.cni.names import unquoted
+from calitop.model.network import Route
+
+_SET = re.compile(r"--match-set\s+(\S+)")
+_HOSTS = "cali40all-hosts-net"
+"""The nodes' addresses (felix/rules/rule_defs.go, IPSetIDAllHostNets)."""
+_NOT_NODES = ("cilium", "docker", "flannel")
+"""Owners of interfaces whose addresses are never a node's."""
+
+
+def _missing(facts: NodeFacts) -> Iterator[Found]:
+    """The first rule that asks each set that the listing lacks."""
+    told = set(facts.world.sets)
+    for key, _, at, rule in facts.rules():
+        if "--match-set" not in rule.text or rule.language != "iptables":
+            continue
+        for name in _SET.findall(unquoted(rule.text)):
+            if name not in told:
+                told.add(name)
+                yield Found(f"a rule asks set {name}, which is not listed", (of_rule(key, at, rule),))
+
+
+def _missing_peers(facts: NodeFacts) -> Iterator[Found]:
+    """Next hops by tunl0 whose packets the IPIP rules would not know."""
+    hosts = _hosts(facts)
+    for gateway, route in _ipip_peers(facts) if hosts is not None else ():
+        if not any(gateway in host for host in hosts or ()):
+            absent = Evidence("set", _HOSTS, f"{_HOSTS} does not hold {gateway}")
+            yield Found(f"IPIP peer {gateway} is not in {_HOSTS}", (absent, of_route(route)))
+
+
+def _foreign_hosts(facts: NodeFacts) -> Iterator[Found]:
+    """Members that are an address of another CNI's interface here."""
+    hosts = _hosts(facts) or ()
+    for link in facts.state.links:
+        if facts.index.owner_of_link(link) not in _NOT_NODES:
+            continue
+        for address in (text.split("/")[0] for text in link.addresses):
+            if any(str(host.network_address) == address for host in hosts):
+                member = Evidence("set", _HOSTS, f"{_HOSTS} holds {address}")
+                yield Found(f"{_HOSTS} holds {address} of {link.name}", (member, of_link(link)))
+
+
+def _hosts(facts: NodeFacts) -> list[Prefix] | None:
+    """Members of the set of nodes; None where they were not read."""
+    found = facts.world.sets.get(_HOSTS)
+    if found is None or found.members is None:
+        return None
+    return [prefix for member in found.members if (prefix := prefix_of(member.split()[0])) is not None]
+
+
+def _ipip_peers(facts: NodeFacts) -> list[tuple[IPv4Address, Route]]:
+    """Each next hop by tunl0 with the first route that uses it."""
+    peers: dict[str, Route] = {}
+    for route in facts.unicast:
+        if route.dev == "tunl0" and route.gateway and _is_ipv4(route.gateway):
+            peers.setdefault(route.gateway, route)
+    return [(IPv4Address(text), route) for text, route in peers.items()]
+
+
+def _is_ipv4(text: str) -> bool:
+    """Whether it is an address; `route` without -n prints names."""
+    prefix = prefix_of(text)
+    return prefix is not None and prefix.version == 4
+
+
+CHECKS = (
+    Check(
+        "rule-missing-set",
+        "warning",
+        ("rules", "sets"),
+        "The kernel keeps a set while a rule asks it, so rules and sets were read at different moments, or "
+        "the listing is cut. Whether such a rule fits is unknown.",
+        "Read both again at once (calitop save).",
+        "ipset(8), destroy; projectcalico/calico#8025",
+        _missing,
+    ),
+    Check(
+        "ipip-peer-unknown",
+        "error",
+        ("rules", "sets", "routes"),
+        "Calico drops IPIP packets from hosts that are not in this set: this node's packets may "
+        "reach the peer, but what the peer sends is dropped in cali-INPUT.",
+        "See which address Calico knows the node by (calicoctl get node -o yaml), and that Felix runs here.",
+        "projectcalico/calico#4456, #3665, #1357",
+        _missing_peers,
+    ),
+    Check(
+        "host-address-autodetected-wrong",
+        "warning",
+        ("links", "sets"),
+        "Calico takes the address of another CNI's interface for the node's own: peers tunnel to it.",
+        "Pin the autodetection (IP_AUTODETECTION_METHOD, or kubernetes: NodeInternalIP).",
+        "projectcalico/calico#8700, #5705, #10233; cilium/cilium#27666",
+        _foreign_hosts,
+    ),
+)
