@@ -134,11 +134,10 @@ CHECKS = (
         "leaked-address",
         "info",
         ("routes",),
-        "BIRD announces another node's address of cilium_host as if it were Calico's. Packets to this very "
+        "BIRD, it seems, announces another node's address of cilium_host as if it were Calico's. Packets to this very "
         "address take Calico's tunnel; those to the rest of the range take Cilium's. Answers may come back "
         "the other way.",
-        "Exclude cilium_host from what BIRD exports (BGPFilter, or the pool's range), if hosts talk to these "
-        "addresses.",
+        "Exclude Cilium's ranges from what BIRD exports (BGPFilter), if hosts talk to these addresses.",
         "projectcalico/calico#8700; cilium/cilium#27666",
         _leaked,
     ),

@@ -4,21 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from calitop.check.evidence import of_link, of_route, of_setting
+from calitop.check.evidence import of_route, of_setting
 from calitop.check.facts import NodeFacts
 from calitop.check.records import Check, Evidence, Found
-from calitop.path.rp_filter import OFF, STRICT, mode
+from calitop.path.rp_filter import LOOSE, STRICT, mode
 
 _TUNNELS = ("ipip", "vxlan")
 
 
 def _on_cilium(facts: NodeFacts) -> Iterator[Found]:
-    """Any mode but off on an interface of a Cilium pod or on cilium_host."""
-    for link in facts.state.links:
-        found = mode(facts.world, link.name)
-        if facts.index.owner_of_link(link) == "cilium" and found not in (None, OFF):
-            title = f"rp_filter is {found} on {link.name}: Cilium needs 0"
-            yield Found(title, (*_settings(facts, link.name), of_link(link)))
+    """Strict or loose on interfaces of Cilium's pods or on cilium_*: one finding for each mode."""
+    for wrong in (STRICT, LOOSE):
+        names = [
+            link.name
+            for link in facts.state.links
+            if facts.index.owner_of_link(link) == "cilium" and mode(facts.world, link.name) == wrong
+        ]
+        if names:
+            more = f" and {len(names) - 1} more" if len(names) > 1 else ""
+            settings = dict.fromkeys(one for name in names for one in _settings(facts, name))
+            yield Found(f"rp_filter is {wrong} on {names[0]}{more}: Cilium needs 0", tuple(settings))
 
 
 def _on_tunnel(facts: NodeFacts) -> Iterator[Found]:
@@ -27,7 +32,7 @@ def _on_tunnel(facts: NodeFacts) -> Iterator[Found]:
     for link in facts.state.links if around else ():
         is_tunnel = facts.index.role_of_link(link) in _TUNNELS and facts.index.owner_of_link(link) == "calico"
         if is_tunnel and mode(facts.world, link.name) == STRICT and around is not None:
-            title = f"rp_filter is strict on {link.name}: it drops what the route back leads elsewhere"
+            title = f"rp_filter is strict on {link.name}, but routes lead back by another interface"
             yield Found(title, (*_settings(facts, link.name), of_route(around[0])))
 
 

@@ -21,7 +21,8 @@ SAVE = "save"
 HITS = "hits"
 PROBE = "probe"
 TRACE = "trace"
-COMMANDS = (SHOW, SAVE, HITS, PROBE, TRACE)
+CHECK = "check"
+COMMANDS = (SHOW, SAVE, HITS, PROBE, TRACE, CHECK)
 _SUMMARY = """\
 commands:
   calitop                      the explorer on this node, live
@@ -31,11 +32,13 @@ commands:
   calitop hits BEFORE AFTER    what moved between two moments, and where packets were lost
   calitop probe --from A --to B    send a few pings from a pod, and tell where they were lost
   calitop trace --node SNAPSHOT --from A --to B    predict a packet's way across nodes
+  calitop check [SNAPSHOT...]  look for known faults
 
 SNAPSHOT is a folder, an archive or a text file; NAME=SNAPSHOT gives the node its name.
 A path that is called like a command is given as ./show.
-exit status: 0 done (hits, probe: passed; trace: delivered), 1 lost, dropped, rejected, 2 wrong usage,
-  3 an input is missing or cannot be read, 4 privilege missing, 6 undecided, or left the given nodes
+exit status: 0 done (hits, probe: passed; trace: delivered; check: no error), 1 lost, dropped, rejected,
+  an error found, 2 wrong usage, 3 an input is missing or cannot be read, 4 privilege missing,
+  6 undecided, or left the given nodes
 """
 
 
@@ -352,6 +355,17 @@ def _trace_parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _check_parser() -> argparse.ArgumentParser:
+    parser = _parser(
+        CHECK,
+        "Look for known faults on this node, or in snapshots of one or more nodes (of several moments the "
+        "last). Exit status 1 when there is an error.",
+    )
+    parser.add_argument("snapshots", nargs="*", metavar="SNAPSHOT", help="without it: this node")
+    parser.add_argument("--json", action="store_true", help="one JSON object instead of text")
+    return parser
+
+
 def _mark(word: str) -> Bits:
     try:
         return parse_mark(word)
@@ -372,4 +386,5 @@ _PARSERS = {
     HITS: _hits_parser,
     PROBE: _probe_parser,
     TRACE: _trace_parser,
+    CHECK: _check_parser,
 }

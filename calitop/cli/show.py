@@ -72,13 +72,9 @@ def _saved(arguments: Arguments) -> tuple[NodeState, list[Other]]:
 
 
 def _live(arguments: Arguments) -> tuple[NodeState, list[Other]]:
-    from calitop.cli.live import live_source
+    from calitop.cli.live import live_state
 
-    source = live_source(arguments)
-    try:
-        return with_interfaces(source.structure().state), []
-    finally:
-        source.close()
+    return live_state(arguments), []
 
 
 def choose(

@@ -1,0 +1,60 @@
+"""What the checks found as plain text: the worst first, then what was not checked."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator
+from textwrap import wrap
+
+from calitop.check.records import SEVERITIES, Checked, Finding
+from calitop.report.text import plural, printable
+
+_SIGNS = {"error": "✖ ERROR", "warning": "! WARNING", "info": "i INFO"}
+_LABEL = 12
+"""Columns of the labels in front of the words."""
+
+
+def check_text(checked: Checked, width: int) -> str:
+    """The whole report.
+
+    Args:
+        checked: What was found.
+        width: Columns to wrap explanations at; evidence is never cut.
+    """
+    lines = [_summary(checked)]
+    for found in checked.findings:
+        lines += ["", *_finding(found, width)]
+    if checked.not_checked:
+        lines += ["", "NOT CHECKED", *_not_checked(checked, width)]
+    return "\n".join(printable(line) for line in lines) + "\n"
+
+
+def _summary(checked: Checked) -> str:
+    counts = (sum(each.severity == one for each in checked.findings) for one in SEVERITIES)
+    errors, warnings, infos = counts
+    told = f"{plural(errors, 'error')}, {plural(warnings, 'warning')}, {infos} for information"
+    return f"{told}; {plural(len(checked.not_checked), 'check')} lacked input"
+
+
+def _finding(found: Finding, width: int) -> Iterator[str]:
+    yield f"{_SIGNS[found.severity]} on {found.node or '?'}: {found.title}  [{found.id}]"
+    for at, each in enumerate(found.evidence):
+        where = f"  (on {each.node})" if each.node else ""
+        yield f"  {'evidence' if at == 0 else '':<{_LABEL - 2}}{each.text}{where}"
+    for label, words in (("why", found.explain), ("do", found.fix), ("source", found.source)):
+        yield from _labelled(label, words, width)
+
+
+def _labelled(label: str, words: str, width: int) -> Iterator[str]:
+    for at, line in enumerate(wrap(words, max(width - _LABEL, 20))):
+        yield f"  {label if at == 0 else '':<{_LABEL - 2}}{line}"
+
+
+def _not_checked(checked: Checked, width: int) -> Iterator[str]:
+    """One line for each node and missing input, with the checks that wait for it."""
+    waiting: defaultdict[tuple[str, str], list[str]] = defaultdict(list)
+    for each in checked.not_checked:
+        waiting[each.node or "?", each.needs].append(each.id)
+    for (node, needs), ids in waiting.items():
+        yield f"  {node}: needs {needs}"
+        yield from (f"      {line}" for line in wrap(", ".join(ids), max(width - 6, 20)))
