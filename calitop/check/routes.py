@@ -8,10 +8,12 @@ from collections.abc import Iterator
 from calitop.check.evidence import of_link, of_pod, of_route
 from calitop.check.facts import NodeFacts, is_running, prefix_of
 from calitop.check.records import Check, Evidence, Found
-from calitop.model.network import Route
+from calitop.model.network import IpFamily, Route
 from calitop.model.node import Pod
 
 _DISCARDING = ("blackhole", "unreachable", "prohibit")
+_LEADING_TO_MAIN = ("kernel", "cilium")
+"""Owners of policy rules that leave unmarked packets for others to table main."""
 
 
 def _dead_devices(facts: NodeFacts) -> Iterator[Found]:
@@ -50,11 +52,15 @@ def _blackholed(facts: NodeFacts) -> Iterator[Found]:
 
 
 def _best(facts: NodeFacts, pod: Pod) -> Route | None:
-    """The route of table main that a packet to the pod takes where no policy rule says otherwise."""
+    """The route that an unmarked packet to the pod takes; None where a policy rule may lead it elsewhere."""
     prefix = prefix_of(pod.ip or "")
-    if prefix is None or not facts.world.only_own_rules("ipv4" if prefix.version == 4 else "ipv6"):
+    if prefix is None:
         return None
-    fib = facts.world.fib("ipv4" if prefix.version == 4 else "ipv6", "main")
+    family: IpFamily = "ipv4" if prefix.version == 4 else "ipv6"
+    owners = (facts.index.owner_of_ip_rule(rule) for rule in facts.world.rules(family))
+    if not all(owner in _LEADING_TO_MAIN for owner in owners):
+        return None
+    fib = facts.world.fib(family, "main")
     found = None if fib is None else next(fib.candidates(int(prefix.network_address)), None)
     return None if found is None else found[1]
 
@@ -134,9 +140,9 @@ CHECKS = (
         "leaked-address",
         "info",
         ("routes",),
-        "BIRD, it seems, announces another node's address of cilium_host as if it were Calico's. Packets to this very "
-        "address take Calico's tunnel; those to the rest of the range take Cilium's. Answers may come back "
-        "the other way.",
+        "BIRD, it seems, announces another node's address of cilium_host as if it were Calico's. Packets "
+        "to this very address take Calico's tunnel; those to the rest of the range take Cilium's. Answers "
+        "may come back the other way.",
         "Exclude Cilium's ranges from what BIRD exports (BGPFilter), if hosts talk to these addresses.",
         "projectcalico/calico#8700; cilium/cilium#27666",
         _leaked,

@@ -1,0 +1,72 @@
+"""What is well is left alone: no error and no warning on healthy nodes and on other machines."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from calitop.check.catalogue import CROSS_CHECKS, NODE_CHECKS, check
+from calitop.check.facts import NEEDS
+from calitop.check.records import Checked, Finding
+from calitop.errors import BadSnapshot
+from calitop.model.node import NodeState
+from calitop.snapshot.open import open_snapshots
+from tests.check import states
+
+SHARED = Path(__file__).resolve().parents[3] / "shared"
+CORPUS = sorted((SHARED / "corpus").glob("*"))
+HEALTHY = [SHARED / "captures" / name for name in ("baseline", "baseline.legacy")]
+
+
+def _checked(path: Path) -> Checked:
+    return check([moment for node in open_snapshots([str(path)]) for moment in node.moments[-1:]])
+
+
+def _alarms(checked: Checked) -> list[Finding]:
+    return [each for each in checked.findings if each.severity != "info"]
+
+
+def test_the_healthy_lab_gives_no_alarm() -> None:
+    assert not _alarms(_checked(states.SNAPSHOTS / "lab"))
+
+
+@pytest.mark.parametrize("path", HEALTHY, ids=lambda path: path.name)
+def test_a_healthy_capture_gives_no_alarm(path: Path) -> None:
+    if not path.exists():
+        pytest.skip("the captures are not here")
+    assert not _alarms(_checked(path))
+
+
+@pytest.mark.parametrize("path", CORPUS, ids=lambda path: path.name)
+def test_rules_of_other_machines_give_no_alarm(path: Path) -> None:
+    try:
+        checked = _checked(path)
+    except BadSnapshot:
+        pytest.skip("no snapshot")
+    assert not _alarms(checked)
+
+
+def test_the_field_report_has_its_leaked_addresses_and_nothing_invented() -> None:
+    checked = _checked(states.SNAPSHOTS / "field-report")
+    assert [(each.id, each.title.split()[0]) for each in checked.findings] == [
+        ("leaked-address", "10.222.0.18/32"),
+        ("leaked-address", "10.222.1.160/32"),
+    ]
+
+
+def test_a_fault_of_the_lab_is_found_on_its_node_alone() -> None:
+    alarms = _alarms(_checked(states.SNAPSHOTS / "faults" / "rpf-tunl0-1"))
+    assert [(each.id, each.node) for each in alarms] == [("rp-filter-on-tunnel", "k8s-work1")]
+
+
+def test_a_node_of_which_nothing_was_read_is_not_called_healthy() -> None:
+    checked = check([NodeState(name="empty")])
+    assert not checked.findings
+    assert [each.id for each in checked.not_checked] == [one.id for one in NODE_CHECKS]
+
+
+def test_a_node_without_input_is_named_by_the_cross_checks() -> None:
+    checked = check([states.lab(), NodeState(name="empty")])
+    missing = [each for each in checked.not_checked if each.id in {one.id for one in CROSS_CHECKS}]
+    assert {(each.node, each.needs) for each in missing} == {("empty", NEEDS["routes"])}

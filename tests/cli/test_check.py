@@ -1,0 +1,79 @@
+"""`calitop check` from outside: status, JSON against the contract, text."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from calitop.cli.main import main
+from tests.path.small_node import LINKS, save
+
+SNAPSHOTS = Path(__file__).parents[2] / "snapshots"
+FINDING = {"id", "severity", "node", "title", "evidence", "explain", "fix", "source"}
+DOWN = LINKS.replace('"UP","LOWER_UP"],"mtu":1480', '"LOWER_UP"],"mtu":1480')
+
+
+@pytest.fixture(autouse=True)
+def wide(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As in a pipe, whatever terminal the tests run in."""
+    monkeypatch.setenv("COLUMNS", "160")
+
+
+@pytest.fixture
+def broken(tmp_path: Path) -> str:
+    """A node whose pod's interface is down."""
+    return f"one={save(tmp_path / 'one', **{'links.json': DOWN})}"
+
+
+def checked(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, dict[str, Any]]:
+    """Exit status and JSON object."""
+    status = main(["check", *words, "--json"])
+    return status, json.loads(capsys.readouterr().out)
+
+
+def test_findings_follow_the_contract(capsys: pytest.CaptureFixture[str]) -> None:
+    status, told = checked(capsys, str(SNAPSHOTS / "lab"))
+    assert status == 0
+    assert told.keys() == {"calitop", "findings", "not_checked"}
+    assert told["findings"]
+    for found in told["findings"]:
+        assert found.keys() == FINDING
+        assert found["severity"] in ("error", "warning", "info")
+        assert all({"kind", "ref", "text"} <= each.keys() for each in found["evidence"])
+    assert all(each.keys() == {"id", "node", "needs"} for each in told["not_checked"])
+
+
+def test_an_error_is_exit_status_1_and_comes_first(capsys: pytest.CaptureFixture[str], broken: str) -> None:
+    status, told = checked(capsys, broken)
+    assert status == 1
+    first = told["findings"][0]
+    assert (first["id"], first["severity"], first["node"]) == ("route-dead-interface", "error", "one")
+    assert [each["ref"] for each in first["evidence"]] == ["main/10.0.2.6/32/cali1", "cali1"]
+
+
+def test_a_warning_is_no_error(capsys: pytest.CaptureFixture[str]) -> None:
+    status, told = checked(capsys, str(SNAPSHOTS / "faults" / "rpf-tunl0-1"))
+    assert (status, told["findings"][0]["severity"]) == (0, "warning")
+
+
+def test_the_place_of_a_rule_leads_to_it(capsys: pytest.CaptureFixture[str]) -> None:
+    _, told = checked(capsys, str(SNAPSHOTS / "lab"))
+    found = next(each for each in told["findings"] if each["id"] == "identity-meets-endpoint")
+    assert found["evidence"][0]["ref"] == "ipv4/nft/filter/cali-from-endpoint-mark/1"
+
+
+def test_text_says_what_is_wrong_why_and_what_to_do(capsys: pytest.CaptureFixture[str], broken: str) -> None:
+    assert main(["check", broken]) == 1
+    out = capsys.readouterr().out
+    assert out.startswith("1 error, 0 warnings, ")
+    assert "✖ ERROR on one: 10.0.2.6/32 leaves by cali1, which is down  [route-dead-interface]" in out
+    for label in ("evidence", "why", "do", "source", "NOT CHECKED"):
+        assert label in out
+
+
+def test_what_is_missing_is_an_error_of_input(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    assert main(["check", str(tmp_path / "none")]) == 3
+    assert "none" in capsys.readouterr().err
