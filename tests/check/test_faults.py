@@ -279,3 +279,12 @@ def test_a_blackhole_behind_a_policy_rule_is_not_judged() -> None:
     state = states.without_route(states.lab(), f"{POD}/32")
     state = replace(state, ip_rules=(*state.ip_rules, IpRule("ipv4", 50, dst=f"{POD}/32", table="77")))
     assert not [each for each in check([state]).findings if each.id == "blackhole-over-pod"]
+
+
+def test_the_table_of_checks_is_complete() -> None:
+    """Each check with its severity and source, in order."""
+    text = (states.SNAPSHOTS.parent / "docs" / "checks.md").read_text()
+    rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in text.splitlines() if "| `" in line]
+    told = [(row[0].strip("`"), row[1], row[-1]) for row in rows]
+    assert told == [(one.id, one.severity, one.source) for one in (*NODE_CHECKS, *CROSS_CHECKS)]
+    assert all(all(row) for row in rows)
