@@ -6,7 +6,16 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from calitop.check import across, backends, cni, conntrack, links, marks, mtu, pods, routes, rp, rules, sets
 from calitop.check.facts import NEEDS, Need, NodeFacts
-from calitop.check.records import SEVERITIES, Check, Checked, CrossCheck, Finding, Found, NotChecked
+from calitop.check.records import (
+    SEVERITIES,
+    Check,
+    Checked,
+    CrossCheck,
+    Finding,
+    Found,
+    KnownFault,
+    NotChecked,
+)
 from calitop.model.node import NodeState
 
 NODE_CHECKS: tuple[Check, ...] = (
@@ -59,7 +68,7 @@ def _across(nodes: Sequence[NodeFacts]) -> Iterator[Finding | NotChecked]:
             yield from (_finding(one, facts, found) for facts, found in one.find(able))
 
 
-def _finding(one: Check | CrossCheck, facts: NodeFacts, found: Found) -> Finding:
+def _finding(one: KnownFault, facts: NodeFacts, found: Found) -> Finding:
     return Finding(
         id=one.id,
         severity=found.severity or one.severity,

@@ -41,8 +41,8 @@ class Found:
 
 
 @dataclass(frozen=True, slots=True)
-class Check:
-    """One known fault of one node."""
+class KnownFault:
+    """A fault that is known from elsewhere, as the documentation lists it."""
 
     id: str
     severity: Severity
@@ -53,19 +53,19 @@ class Check:
     """What to do, as text; calitop does nothing itself."""
     source: str
     """The thread or document the fault is known from."""
+
+
+@dataclass(frozen=True, slots=True)
+class Check(KnownFault):
+    """One known fault of one node."""
+
     find: Callable[[NodeFacts], Iterator[Found]]
 
 
 @dataclass(frozen=True, slots=True)
-class CrossCheck:
-    """One known fault that only two or more nodes together show; each node must have the needs."""
+class CrossCheck(KnownFault):
+    """One known fault that only two or more nodes together show; each of them must have the needs."""
 
-    id: str
-    severity: Severity
-    needs: tuple[Need, ...]
-    explain: str
-    fix: str
-    source: str
     find: Callable[[Sequence[NodeFacts]], Iterator[tuple[NodeFacts, Found]]]
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import pytest
 
 from calitop.check.catalogue import CROSS_CHECKS, NODE_CHECKS, check
-from calitop.check.records import Finding
+from calitop.check.records import Finding, KnownFault
 from calitop.model.network import IpRule
 from calitop.model.node import NodeState
 from calitop.model.rules import Chain, Rule
@@ -286,5 +286,6 @@ def test_the_table_of_checks_is_complete() -> None:
     text = (states.SNAPSHOTS.parent / "docs" / "checks.md").read_text()
     rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in text.splitlines() if "| `" in line]
     told = [(row[0].strip("`"), row[1], row[-1]) for row in rows]
-    assert told == [(one.id, one.severity, one.source) for one in (*NODE_CHECKS, *CROSS_CHECKS)]
+    faults: tuple[KnownFault, ...] = (*NODE_CHECKS, *CROSS_CHECKS)
+    assert told == [(one.id, one.severity, one.source) for one in faults]
     assert all(all(row) for row in rows)
