@@ -10,30 +10,36 @@ from calitop.check.evidence import of_rule
 from calitop.check.facts import NodeFacts
 from calitop.check.records import Check, Evidence, Found
 from calitop.formats.spec import spec
-from calitop.model.rules import Rule
+from calitop.model.rules import ChainKey, Rule
 from calitop.model.targets import SetMark
 
 _KNOWN_OWNERS = ("calico", "cilium", "kube-proxy")
 """Their use of the mark is known to go together, but for the identity (its own check)."""
+
+_WRITING = ("MARK", "mark set")
+"""One of these stands in every rule that writes a mark, in iptables' and nft's words."""
 
 
 def _foreign(facts: NodeFacts) -> Iterator[Found]:
     """Rules of nobody known that write into Calico's bits."""
     marks = facts.marks
     calico = reduce(or_, (bits for words, bits in marks.parts() if words.startswith("Calico")), 0)
-    for key, chain in facts.index.chains.items() if calico else ():
-        if not chain.may_hold("MARK", "mark set"):
+    for key, at, rule in _foreign_writers(facts) if calico else ():
+        if bits := _written(rule) & calico:
+            names = ", ".join(words for words in marks.meanings(bits) if words.startswith("Calico"))
+            title = f"rule {rule.number or '?'} of {key.chain} writes into the mark's bits of {names}"
+            yield Found(title, (of_rule(key, at, rule), *_proofs(facts)))
+
+
+def _foreign_writers(facts: NodeFacts) -> Iterator[tuple[ChainKey, int, Rule]]:
+    """Rules that may write a mark, without those of known owners; no rule is parsed for it."""
+    for key, chain in facts.index.chains.items():
+        if facts.index.owner_of_chain(key) in _KNOWN_OWNERS or not chain.may_hold(*_WRITING):
             continue
         for at, rule in enumerate(chain.rules):
-            if not (bits := _written(rule) & calico):
-                continue
-            owner = facts.index.owner_of_rule(key, rule) or facts.index.owner_of_chain(key)
-            if owner not in _KNOWN_OWNERS:
-                names = ", ".join(words for words in marks.meanings(bits) if words.startswith("Calico"))
-                yield Found(
-                    f"rule {rule.number or '?'} of {key.chain} writes into the mark's bits of {names}",
-                    (of_rule(key, at, rule), *_proofs(facts)),
-                )
+            is_writer = any(word in rule.text for word in _WRITING)
+            if is_writer and facts.index.owner_of_rule(key, rule) not in _KNOWN_OWNERS:
+                yield key, at, rule
 
 
 def _written(rule: Rule) -> int:
