@@ -4,7 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from calitop.check import across, backends, cni, conntrack, links, marks, mtu, pods, routes, rp, rules, sets
+from calitop.check import (
+    across,
+    backends,
+    cni,
+    conntrack,
+    links,
+    marks,
+    mtu,
+    pods,
+    ranges,
+    routes,
+    rp,
+    rules,
+    sets,
+)
 from calitop.check.facts import NEEDS, Need, NodeFacts
 from calitop.check.records import (
     SEVERITIES,
@@ -20,6 +34,7 @@ from calitop.model.node import NodeState
 
 NODE_CHECKS: tuple[Check, ...] = (
     *routes.CHECKS,
+    *ranges.CHECKS,
     *links.CHECKS,
     *pods.CHECKS,
     *sets.CHECKS,

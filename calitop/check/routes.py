@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from calitop.check.evidence import of_link, of_pod, of_route
 from calitop.check.facts import NodeFacts, is_running, prefix_of
-from calitop.check.records import Check, Evidence, Found
+from calitop.check.records import Check, Found
 from calitop.model.network import IpFamily, Route
 from calitop.model.node import Pod
 
@@ -65,45 +65,12 @@ def _best(facts: NodeFacts, pod: Pod) -> Route | None:
     return None if found is None else found[1]
 
 
-def _leaked(facts: NodeFacts) -> Iterator[Found]:
-    """Single addresses that Calico's routes take out of a range of Cilium."""
-    ranges = [(route, prefix) for route, prefix in facts.routes_of("cilium") if prefix.prefixlen < 32]
-    for route, prefix in facts.routes_of("calico"):
-        if prefix.prefixlen != prefix.max_prefixlen or route.gateway is None:
-            continue
-        for around, wider in ranges:
-            if prefix.version == wider.version and prefix.network_address in wider:
-                title = f"{route.dst} is Cilium's, but Calico's route by {route.dev} takes it"
-                yield Found(title, (of_route(route), of_route(around)))
-                break
-
-
-def _overlap(facts: NodeFacts) -> Iterator[Found]:
-    ours = [(route, prefix) for route, prefix in facts.routes_of("calico") if _is_range(prefix.prefixlen)]
-    for theirs, wider in facts.routes_of("cilium"):
-        for route, prefix in ours if _is_range(wider.prefixlen) else ():
-            if prefix.version == wider.version and prefix.overlaps(wider):
-                title = f"Calico's {route.dst} and Cilium's {theirs.dst} overlap"
-                yield Found(title, (of_route(route), of_route(theirs)))
-
-
-def _is_range(length: int) -> bool:
-    """Whether a prefix is a range of addresses in either family; single addresses are another check's."""
-    return length not in (32, 128)
-
-
-def _pool_overlap(facts: NodeFacts) -> Iterator[Found]:
-    pools = [one for one in facts.state.sets if one.name.endswith("all-ipam-pools") and one.members]
-    for one in pools:
-        for pool in map(prefix_of, (member.split()[0] for member in one.members or ())):
-            inside = [
-                route
-                for route, prefix in facts.routes_of("cilium")
-                if pool is not None and prefix.version == pool.version and prefix.overlaps(pool)
-            ]
-            if inside:
-                evidence = (Evidence("set", one.name, f"{one.name} holds {pool}"), *map(of_route, inside))
-                yield Found(f"Calico's pool {pool} holds addresses of Cilium", evidence)
+def _shared_block(facts: NodeFacts) -> Iterator[Found]:
+    """Several next hops by tunl0 are several nodes; elsewhere they may be routers of a fabric."""
+    for route in facts.unicast:
+        hops = [hop.gateway for hop in route.nexthops if hop.dev == "tunl0" and hop.gateway]
+        if len(set(hops)) > 1 and prefix_of(route.dst) is not None:
+            yield Found(f"{route.dst} is at {' and at '.join(hops)}", (of_route(route),))
 
 
 CHECKS = (
@@ -137,33 +104,13 @@ CHECKS = (
         _blackholed,
     ),
     Check(
-        "leaked-address",
-        "info",
-        ("routes",),
-        "BIRD, it seems, announces another node's address of cilium_host as if it were Calico's. Packets "
-        "to this very address take Calico's tunnel; those to the rest of the range take Cilium's. Answers "
-        "may come back the other way.",
-        "Exclude Cilium's ranges from what BIRD exports (BGPFilter), if hosts talk to these addresses.",
-        "projectcalico/calico#8700; cilium/cilium#27666",
-        _leaked,
-    ),
-    Check(
-        "overlapping-ranges",
+        "block-multipath",
         "error",
         ("routes",),
-        "Both CNIs route addresses of one range: which pod gets a packet depends on the longer prefix.",
-        "Give Cilium a cluster CIDR of its own, distinct from every Calico pool.",
-        "Cilium documentation, k8s-install-migration",
-        _overlap,
-    ),
-    Check(
-        "pool-holds-cilium",
-        "info",
-        ("routes", "sets"),
-        "Calico counts Cilium's pods as its own: it does not masquerade towards them, and its IPAM may give "
-        "out addresses that Cilium uses.",
-        "Give Cilium a cluster CIDR outside every Calico pool.",
-        "Cilium documentation, k8s-install-migration; projectcalico/calico#7345",
-        _pool_overlap,
+        "Several nodes announce this block: the kernel sends each of them some of the connections, and each "
+        "drops what belongs to the other's pods.",
+        "See who owns the block (calicoctl ipam show --show-blocks), and release it on the other node.",
+        "projectcalico/calico#6486, #6867, #4471",
+        _shared_block,
     ),
 )

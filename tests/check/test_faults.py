@@ -9,13 +9,14 @@ import pytest
 
 from calitop.check.catalogue import CROSS_CHECKS, NODE_CHECKS, check
 from calitop.check.records import Finding, KnownFault
-from calitop.model.network import IpRule
+from calitop.model.network import IpRule, NextHop
 from calitop.model.node import NodeState
 from calitop.model.rules import Chain, Rule
 from tests.check import states
 
 State = Callable[[], NodeState]
 HASHED = '-A FORWARD -m comment --comment "cali:wUHhoiAYhphO9Mso" -j cali-FORWARD'
+SIGNED = '-A cali-PREROUTING -p udp -m comment --comment "cali:0123456789abcdef"'
 POD = "10.222.219.6"
 CALI = "calicbd8d7879b8"
 
@@ -82,6 +83,11 @@ def _rule(table: str, chain: str, text: str, at: int | None = None) -> NodeState
     return states.with_rule(states.lab(), table, chain, text, at)
 
 
+def _multipath(dev: str) -> NodeState:
+    hops = tuple(NextHop(gateway, dev) for gateway in ("172.16.189.100", "172.16.189.102"))
+    return states.with_route(states.lab(), "10.222.77.0/26", nexthops=hops, proto="bird")
+
+
 def _no_endpoint_marks() -> NodeState:
     """As with kube-proxy in iptables mode."""
     state = states.lab()
@@ -125,6 +131,24 @@ CASES = (
             states.lab(), "10.222.0.64/26", "tunl0", gateway="172.16.189.100", proto="bird"
         ),
         "Calico's 10.222.0.64/26 and Cilium's 10.222.0.0/24 overlap",
+    ),
+    Case(
+        "block-multipath",
+        lambda: _multipath("tunl0"),
+        "10.222.77.0/26 is at 172.16.189.100 and at 172.16.189.102",
+        lambda: _multipath("ens160"),
+    ),
+    Case(
+        "asymmetric-ranges",
+        states.lab,
+        "Calico's ranges leave by tunl0, those to Cilium's by cilium_host",
+        lambda: states.without_route(states.lab(), "10.222.12.0/24", "10.222.160.0/24"),
+    ),
+    Case(
+        "untracked-policy",
+        lambda: _rule("raw", "cali-PREROUTING", f"{SIGNED} -j NOTRACK"),
+        "cali-PREROUTING turns tracking off",
+        lambda: _rule("raw", "PREROUTING", "-A PREROUTING -p udp -j NOTRACK"),
     ),
     Case(
         "pool-holds-cilium",

@@ -52,6 +52,7 @@ def test_the_field_report_has_its_leaked_addresses_and_nothing_invented() -> Non
     assert [(each.id, each.title.split()[0]) for each in checked.findings] == [
         ("leaked-address", "10.222.0.18/32"),
         ("leaked-address", "10.222.1.160/32"),
+        ("asymmetric-ranges", "packets"),
     ]
 
 
