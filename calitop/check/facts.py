@@ -14,20 +14,27 @@ from calitop.model.node import NodeState, Pod
 from calitop.model.rules import Chain, ChainKey, Rule
 from calitop.path.world import World
 
-Need = Literal["links", "routes", "rules", "sets", "pods", "sysctls", "conntrack_count", "cni"]
+Need = Literal["links", "routes", "rules", "set_names", "sets", "pods", "sysctls", "conntrack_count", "cni"]
 Prefix = IPv4Network | IPv6Network
 
 NEEDS: dict[Need, str] = {
     "links": "all interfaces (ip -j -d link, ip -j addr)",
     "routes": "the routes (ip -j route show table all)",
     "rules": "the whole ruleset (iptables-save -c)",
-    "sets": "the ipsets (ipset save)",
+    "set_names": "the names of the ipsets (ipset list -t)",
+    "sets": "the members of Calico's ipsets (ipset save)",
     "pods": "the pods (kubectl get pods -A -o wide, by --pods)",
     "sysctls": "the settings (sysctl -a)",
     "conntrack_count": "net.netfilter.nf_conntrack_count and _max (sysctl -a)",
     "cni": "the files in /etc/cni/net.d (ls /etc/cni/net.d)",
 }
 """In words, with the command that prints it."""
+
+HOSTS_SET = "cali40all-hosts-net"
+POOL_SETS = ("cali40all-ipam-pools", "cali60all-ipam-pools")
+"""The nodes' addresses and the pools' ranges (felix/rules/rule_defs.go)."""
+ASKED_SETS = (HOSTS_SET, *POOL_SETS)
+"""The sets whose members checks look at."""
 
 
 class NodeFacts:
@@ -64,6 +71,12 @@ class NodeFacts:
     def has_all_rules(self) -> bool:
         """Whether rules were read and no chain is known to be cut."""
         return bool(self.index.chains) and all(chain.complete is True for chain in self.index.chains.values())
+
+    @property
+    def has_members(self) -> bool:
+        """Whether sets were read, with the members of all that checks look at."""
+        asked = [one for one in self.state.sets if one.name in ASKED_SETS]
+        return bool(self.state.sets) and all(one.members is not None for one in asked)
 
     # -- what is there
 
@@ -134,7 +147,8 @@ _READ: dict[Need, Callable[[NodeFacts], bool]] = {
     "links": lambda facts: facts.has_all_links,
     "routes": lambda facts: bool(facts.state.routes),
     "rules": lambda facts: facts.has_all_rules,
-    "sets": lambda facts: any(one.members is not None for one in facts.state.sets),
+    "set_names": lambda facts: bool(facts.state.sets),
+    "sets": lambda facts: facts.has_members,
     "pods": lambda facts: bool(facts.state.pods),
     "sysctls": lambda facts: any(name.endswith(".rp_filter") for name in facts.state.sysctls),
     "conntrack_count": _has_counts,

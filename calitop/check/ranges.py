@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from calitop.check.evidence import of_route
-from calitop.check.facts import NodeFacts, prefix_of
+from calitop.check.facts import POOL_SETS, NodeFacts, prefix_of
 from calitop.check.records import Check, Evidence, Found
 from calitop.model.network import Route
 
@@ -38,7 +38,7 @@ def _is_range(length: int) -> bool:
 
 
 def _pool_overlap(facts: NodeFacts) -> Iterator[Found]:
-    pools = [one for one in facts.state.sets if one.name.endswith("all-ipam-pools") and one.members]
+    pools = [one for one in facts.state.sets if one.name in POOL_SETS]
     for one in pools:
         for pool in map(prefix_of, (member.split()[0] for member in one.members or ())):
             inside = [

@@ -7,14 +7,12 @@ from collections.abc import Iterator
 from ipaddress import IPv4Address
 
 from calitop.check.evidence import of_link, of_route, of_rule
-from calitop.check.facts import NodeFacts, Prefix, prefix_of
+from calitop.check.facts import HOSTS_SET, NodeFacts, Prefix, prefix_of
 from calitop.check.records import Check, Evidence, Found
 from calitop.cni.names import unquoted
 from calitop.model.network import Route
 
 _SET = re.compile(r"--match-set\s+(\S+)")
-_HOSTS = "cali40all-hosts-net"
-"""The nodes' addresses (felix/rules/rule_defs.go, IPSetIDAllHostNets)."""
 _NOT_NODES = ("cilium", "docker", "flannel")
 """Owners of interfaces whose addresses are never a node's."""
 
@@ -36,8 +34,8 @@ def _missing_peers(facts: NodeFacts) -> Iterator[Found]:
     hosts = _hosts(facts)
     for gateway, route in _ipip_peers(facts) if hosts is not None else ():
         if not any(gateway in host for host in hosts or ()):
-            absent = Evidence("set", _HOSTS, f"{_HOSTS} does not hold {gateway}")
-            yield Found(f"IPIP peer {gateway} is not in {_HOSTS}", (absent, of_route(route)))
+            absent = Evidence("set", HOSTS_SET, f"{HOSTS_SET} does not hold {gateway}")
+            yield Found(f"IPIP peer {gateway} is not in {HOSTS_SET}", (absent, of_route(route)))
 
 
 def _foreign_hosts(facts: NodeFacts) -> Iterator[Found]:
@@ -48,13 +46,13 @@ def _foreign_hosts(facts: NodeFacts) -> Iterator[Found]:
             continue
         for address in (text.split("/")[0] for text in link.addresses):
             if any(str(host.network_address) == address for host in hosts):
-                member = Evidence("set", _HOSTS, f"{_HOSTS} holds {address}")
-                yield Found(f"{_HOSTS} holds {address} of {link.name}", (member, of_link(link)))
+                member = Evidence("set", HOSTS_SET, f"{HOSTS_SET} holds {address}")
+                yield Found(f"{HOSTS_SET} holds {address} of {link.name}", (member, of_link(link)))
 
 
 def _hosts(facts: NodeFacts) -> list[Prefix] | None:
     """Members of the set of nodes; None where they were not read."""
-    found = facts.world.sets.get(_HOSTS)
+    found = facts.world.sets.get(HOSTS_SET)
     if found is None or found.members is None:
         return None
     return [prefix for member in found.members if (prefix := prefix_of(member.split()[0])) is not None]
@@ -79,7 +77,7 @@ CHECKS = (
     Check(
         "rule-missing-set",
         "warning",
-        ("rules", "sets"),
+        ("rules", "set_names"),
         "The kernel keeps a set while a rule asks it, so rules and sets were read at different moments, or "
         "the listing is cut. Whether such a rule fits is unknown.",
         "Read both again at once (calitop save).",

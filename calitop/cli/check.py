@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from shutil import get_terminal_size
 
 from calitop.check.catalogue import check
+from calitop.check.facts import ASKED_SETS
 from calitop.cli.arguments import Arguments
-from calitop.model.node import NodeState
+from calitop.cni.pods import with_interfaces
+from calitop.errors import CalitopError
+from calitop.model.node import IpSet, NodeState
 from calitop.report.check import check_json
 from calitop.report.check_text import check_text
 from calitop.report.envelope import json_text
 from calitop.snapshot.open import open_snapshots
+from calitop.sources.source import TellsSets
 
 _PIPE_WIDTH = 160
 """Columns of the text where no terminal reads it."""
@@ -33,7 +38,27 @@ def run(arguments: Arguments) -> int:
 def _states(arguments: Arguments) -> list[NodeState]:
     """The last moment of each node, or this node."""
     if arguments.is_live:
-        from calitop.cli.live import live_state
-
-        return [live_state(arguments)]
+        return [_live(arguments)]
     return [node.moments[-1] for node in open_snapshots(arguments.snapshots, arguments.pods)]
+
+
+def _live(arguments: Arguments) -> NodeState:
+    """This node, with the members of the sets that checks look at: a live reading leaves them out."""
+    from calitop.cli.live import live_source
+
+    source = live_source(arguments)
+    try:
+        state = with_interfaces(source.structure().state)
+        return replace(state, sets=tuple(_with_members(source, one) for one in state.sets))
+    finally:
+        source.close()
+
+
+def _with_members(source: TellsSets, ipset: IpSet) -> IpSet:
+    """The set as it is now; without members where it cannot be read, so that its checks say so."""
+    if ipset.name not in ASKED_SETS:
+        return ipset
+    try:
+        return source.set_members(ipset.name)
+    except CalitopError:
+        return ipset

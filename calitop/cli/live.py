@@ -5,8 +5,6 @@ from __future__ import annotations
 from typing import Protocol
 
 from calitop.cli.arguments import Arguments
-from calitop.cni.pods import with_interfaces
-from calitop.model.node import NodeState
 from calitop.sources.source import Source, TellsSets
 
 
@@ -27,16 +25,3 @@ def live_source(arguments: Arguments) -> LiveSource:
     from calitop.sources.kernel import KernelSource
 
     return KernelSource(arguments.netns, arguments.pods)
-
-
-def live_state(arguments: Arguments) -> NodeState:
-    """The live node as it is now, read once.
-
-    Raises:
-        CalitopError: As the sources do.
-    """
-    source = live_source(arguments)
-    try:
-        return with_interfaces(source.structure().state)
-    finally:
-        source.close()

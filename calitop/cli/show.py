@@ -72,9 +72,13 @@ def _saved(arguments: Arguments) -> tuple[NodeState, list[Other]]:
 
 
 def _live(arguments: Arguments) -> tuple[NodeState, list[Other]]:
-    from calitop.cli.live import live_state
+    from calitop.cli.live import live_source
 
-    return live_state(arguments), []
+    source = live_source(arguments)
+    try:
+        return with_interfaces(source.structure().state), []
+    finally:
+        source.close()
 
 
 def choose(

@@ -46,7 +46,7 @@ def _finding(found: Finding, width: int) -> Iterator[str]:
 
 
 def _labelled(label: str, words: str, width: int) -> Iterator[str]:
-    for at, line in enumerate(wrap(words, max(width - _LABEL, 20))):
+    for at, line in enumerate(wrap(words, max(width - _LABEL, 20), break_on_hyphens=False)):
         yield f"  {label if at == 0 else '':<{_LABEL - 2}}{line}"
 
 
@@ -57,4 +57,6 @@ def _not_checked(checked: Checked, width: int) -> Iterator[str]:
         waiting[each.node or "?", each.needs].append(each.id)
     for (node, needs), ids in waiting.items():
         yield f"  {node}: needs {needs}"
-        yield from (f"      {line}" for line in wrap(", ".join(ids), max(width - 6, 20)))
+        yield from (
+            f"      {line}" for line in wrap(", ".join(ids), max(width - 6, 20), break_on_hyphens=False)
+        )

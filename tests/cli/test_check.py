@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from calitop.cli.main import main
+from calitop.errors import SourceUnavailable
+from calitop.model.node import IpSet
+from tests.check import states
 from tests.path.small_node import LINKS, save
 
 SNAPSHOTS = Path(__file__).parents[2] / "snapshots"
@@ -77,3 +82,33 @@ def test_text_says_what_is_wrong_why_and_what_to_do(capsys: pytest.CaptureFixtur
 def test_what_is_missing_is_an_error_of_input(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     assert main(["check", str(tmp_path / "none")]) == 3
     assert "none" in capsys.readouterr().err
+
+
+class _Node:
+    """A live node that lists its sets without members, as the kernel's source does."""
+
+    def __init__(self, members: bool) -> None:
+        self._members = members
+
+    def structure(self) -> Any:
+        headers = tuple(replace(one, members=None) for one in states.lab().sets)
+        return SimpleNamespace(state=replace(states.lab(), sets=headers))
+
+    def set_members(self, name: str) -> IpSet:
+        if not self._members:
+            raise SourceUnavailable("gone")
+        return next(one for one in states.lab().sets if one.name == name)
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+
+@pytest.mark.parametrize("members", [True, False])
+def test_members_of_a_live_node_s_sets_are_read_or_named_as_missing(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, members: bool
+) -> None:
+    monkeypatch.setattr("calitop.cli.live.live_source", lambda _: _Node(members))
+    _, told = checked(capsys)
+    assert ("pool-holds-cilium" in {each["id"] for each in told["findings"]}) is members
+    assert ("pool-holds-cilium" in {each["id"] for each in told["not_checked"]}) is not members
+    assert "rule-missing-set" not in {each["id"] for each in told["not_checked"]}
