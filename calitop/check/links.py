@@ -8,7 +8,11 @@ from collections.abc import Iterator
 from calitop.check.evidence import of_chain, of_link
 from calitop.check.facts import NodeFacts
 from calitop.check.records import Check, Found
+from calitop.cni.names import chain_role
 from calitop.model.network import Link
+
+_DISPATCH = {"from workload": "from-wl-dispatch", "to workload": "to-wl-dispatch"}
+"""What the name of a chain that dispatches to a workload's holds, by the group of the workload's chain."""
 
 
 def _without_chains(facts: NodeFacts) -> Iterator[Found]:
@@ -19,6 +23,18 @@ def _without_chains(facts: NodeFacts) -> Iterator[Found]:
         if is_workload and not facts.index.chains_of_interface(link.name):
             title = f"{link.name} has no chains: Calico drops what its pod sends"
             yield Found(title, (of_link(link), *map(of_chain, dispatch)))
+
+
+def _without_dispatch(facts: NodeFacts) -> Iterator[Found]:
+    """Chains that no dispatch rule leads to; where maps dispatch (nftables mode) nothing is said."""
+    for link in facts.state.links:
+        for key in facts.index.chains_of_interface(link.name):
+            direction = _DISPATCH.get(chain_role(key.chain, key.table).group)
+            if key.backend == "native" or direction is None:
+                continue
+            callers = [ref.key.chain for ref in facts.index.callers(key)]
+            if not any(direction in name for name in callers):
+                yield Found(f"no dispatch rule leads to {key.chain}", (of_link(link), of_chain(key)))
 
 
 def _without_interface(facts: NodeFacts) -> Iterator[Found]:
@@ -51,6 +67,17 @@ CHECKS = (
         "Calico that is gone.",
         "projectcalico/calico#8243, #5760, #5100",
         _without_chains,
+    ),
+    Check(
+        "chain-without-dispatch",
+        "error",
+        ("links", "rules"),
+        "The dispatch chain ends with a DROP for unknown interfaces: packets from or to this pod end there, "
+        "although its chains are complete.",
+        "See whether Felix runs and what its log says of this interface; a restart of Felix writes the "
+        "dispatch chains anew.",
+        "projectcalico/calico#8243, #5760, #4520",
+        _without_dispatch,
     ),
     Check(
         "chains-without-interface",

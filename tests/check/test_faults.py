@@ -83,6 +83,16 @@ def _rule(table: str, chain: str, text: str, at: int | None = None) -> NodeState
     return states.with_rule(states.lab(), table, chain, text, at)
 
 
+def _undispatched() -> NodeState:
+    """Felix's dispatch to one pod's chain is gone; its endpoint mark still leads there."""
+    state = states.lab()
+    for key, chain in state.chains().items():
+        if "from-wl-dispatch" in key.chain:
+            kept = tuple(rule for rule in chain.rules if rule.target != f"cali-fw-{CALI}")
+            state = states.with_chain(state, "filter", replace(chain, rules=kept))
+    return state
+
+
 def _multipath(dev: str) -> NodeState:
     hops = tuple(NextHop(gateway, dev) for gateway in ("172.16.189.100", "172.16.189.102"))
     return states.with_route(states.lab(), "10.222.77.0/26", nexthops=hops, proto="bird")
@@ -161,6 +171,7 @@ CASES = (
         lambda: states.with_link(states.lab(), "cali0123456789a"),
         "cali0123456789a has no chains",
     ),
+    Case("chain-without-dispatch", _undispatched, f"no dispatch rule leads to cali-fw-{CALI}"),
     Case("chains-without-interface", lambda: states.without_link(states.lab(), CALI), f"chains of {CALI}"),
     Case(
         "vxlan-same-port",
@@ -303,6 +314,11 @@ def test_a_blackhole_behind_a_policy_rule_is_not_judged() -> None:
     state = states.without_route(states.lab(), f"{POD}/32")
     state = replace(state, ip_rules=(*state.ip_rules, IpRule("ipv4", 50, dst=f"{POD}/32", table="77")))
     assert not [each for each in check([state]).findings if each.id == "blackhole-over-pod"]
+
+
+def test_only_the_chain_without_dispatch_is_named() -> None:
+    found = [each.title for each in check([_undispatched()]).findings if each.severity == "error"]
+    assert found == [f"no dispatch rule leads to cali-fw-{CALI}"]
 
 
 def test_the_table_of_checks_is_complete() -> None:
