@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from calitop.check.evidence import of_chain
 from calitop.check.facts import NodeFacts
 from calitop.check.records import Check, Found
-from calitop.model.rules import Backend, ChainKey
+from calitop.model.rules import Backend, Chain, ChainKey
 
 
 def _both(facts: NodeFacts) -> Iterator[Found]:
@@ -33,6 +33,25 @@ def _first(facts: NodeFacts, owner: str, backend: Backend) -> ChainKey | None:
     )
 
 
+def _foreign(facts: NodeFacts) -> Iterator[Found]:
+    """Rules of others in the backend that Calico does not use."""
+    ours = {key.backend for key, chain in facts.index.chains.items() if _is_filled(facts, key, chain)}
+    for other in ("nft", "legacy") if len(ours & {"nft", "legacy"}) == 1 else ():
+        filled = [
+            key for key, chain in facts.index.chains.items() if key.backend == other and len(chain.rules)
+        ]
+        if other not in ours and filled:
+            mine = "legacy" if other == "nft" else "nft"
+            yield Found(
+                f"Calico is in the {mine} backend, others have rules in {other}",
+                tuple(of_chain(key, f"in the {other} backend") for key in filled[:5]),
+            )
+
+
+def _is_filled(facts: NodeFacts, key: ChainKey, chain: Chain) -> bool:
+    return bool(len(chain.rules)) and facts.index.owner_of_chain(key) == "calico"
+
+
 CHECKS = (
     Check(
         "both-backends",
@@ -43,5 +62,14 @@ CHECKS = (
         "Let all programs use one backend, and drain and reboot the node to be rid of the other's rules.",
         "projectcalico/calico#2322, #8243; kubernetes/kubernetes#72370",
         _both,
+    ),
+    Check(
+        "rules-in-other-backend",
+        "info",
+        ("rules",),
+        "A packet must pass both backends: what the other one drops, no rule of Calico shows.",
+        "Look at both (iptables-nft-save -c, iptables-legacy-save -c) when packets vanish.",
+        "projectcalico/calico#2322; kubernetes/kubernetes#72370",
+        _foreign,
     ),
 )

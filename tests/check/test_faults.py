@@ -205,6 +205,12 @@ CASES = (
         _legacy,
     ),
     Case(
+        "rules-in-other-backend",
+        lambda: _legacy(Rule("-A KUBE-FORWARD -p icmp -j DROP", 1, target="DROP", verb="jump")),
+        "Calico is in the nft backend, others have rules in legacy",
+        _legacy,
+    ),
+    Case(
         "duplicate-felix-rule",
         lambda: _rule("filter", "FORWARD", HASHED),
         "FORWARD holds one rule of Felix 2 times",
