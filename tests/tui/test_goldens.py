@@ -37,6 +37,8 @@ def after(keys: str) -> Callable[[Pilot[Any]], Any]:
         assert isinstance(app, CalitopApp)
         await until(pilot, lambda: app.explorer.shown is not None)
         await press(pilot, keys)
+        await until(pilot, lambda: not any(w.is_running for w in app.workers if w.group == "search"))
+        await pilot.pause()
         for box in app.screen.query(Input):
             box.cursor_blink = False  # a picture taken late must not miss the cursor
         app.clear_notifications()
