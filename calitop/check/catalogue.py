@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import zip_longest
 
 from calitop.check import (
     across,
@@ -29,7 +30,9 @@ from calitop.check.records import (
     Found,
     KnownFault,
     NotChecked,
+    Unjudged,
 )
+from calitop.counters.counts import Counts
 from calitop.model.node import NodeState
 
 NODE_CHECKS: tuple[Check, ...] = (
@@ -49,13 +52,14 @@ NODE_CHECKS: tuple[Check, ...] = (
 CROSS_CHECKS: tuple[CrossCheck, ...] = across.CHECKS
 
 
-def check(states: Sequence[NodeState]) -> Checked:
+def check(states: Sequence[NodeState], counts: Sequence[Counts | None] = ()) -> Checked:
     """Run every check on every node, and the cross-node checks where there are two or more.
 
     Args:
         states: One moment of each node.
+        counts: For each node what was counted up to this moment; None or left out where only one is known.
     """
-    nodes = [NodeFacts(state) for state in states]
+    nodes = [NodeFacts(state, counted) for state, counted in zip_longest(states, counts)]
     told = [each for facts in nodes for each in _on_node(facts)]
     if len(nodes) > 1:
         told += _across(nodes)
@@ -70,7 +74,7 @@ def _on_node(facts: NodeFacts) -> Iterator[Finding | NotChecked]:
         if missing:
             yield NotChecked(one.id, facts.name, _words(missing))
         else:
-            yield from (_finding(one, facts, found) for found in one.find(facts))
+            yield from (_told(one, facts, found) for found in one.find(facts))
 
 
 def _across(nodes: Sequence[NodeFacts]) -> Iterator[Finding | NotChecked]:
@@ -80,10 +84,12 @@ def _across(nodes: Sequence[NodeFacts]) -> Iterator[Finding | NotChecked]:
             if missing := facts.lacks(one.needs):
                 yield NotChecked(one.id, facts.name, _words(missing))
         if len(able) > 1:
-            yield from (_finding(one, facts, found) for facts, found in one.find(able))
+            yield from (_told(one, facts, found) for facts, found in one.find(able))
 
 
-def _finding(one: KnownFault, facts: NodeFacts, found: Found) -> Finding:
+def _told(one: KnownFault, facts: NodeFacts, found: Found | Unjudged) -> Finding | NotChecked:
+    if isinstance(found, Unjudged):
+        return NotChecked(one.id, facts.name, found.needs)
     return Finding(
         id=one.id,
         severity=found.severity or one.severity,

@@ -9,12 +9,13 @@ from typing import Literal
 
 from calitop.cni.index import NodeIndex
 from calitop.cni.marks import MarkBits, infer
+from calitop.counters.counts import Counts
 from calitop.model.network import Route
 from calitop.model.node import NodeState, Pod
 from calitop.model.rules import Chain, ChainKey, Rule
 from calitop.path.world import World
 
-Need = Literal["links", "routes", "rules", "set_names", "sets", "pods", "sysctls", "conntrack_count", "cni"]
+Need = Literal["links", "routes", "rules", "set_names", "sets", "pods", "sysctls", "conntrack_count", "cni", "counts"]
 Prefix = IPv4Network | IPv6Network
 
 NEEDS: dict[Need, str] = {
@@ -27,6 +28,7 @@ NEEDS: dict[Need, str] = {
     "sysctls": "the settings (sysctl -a)",
     "conntrack_count": "net.netfilter.nf_conntrack_count and _max (sysctl -a)",
     "cni": "the files in /etc/cni/net.d (ls /etc/cni/net.d)",
+    "counts": "a second moment, with traffic between both (calitop save, twice)",
 }
 """In words, with the command that prints it."""
 
@@ -44,10 +46,12 @@ class NodeFacts:
         state: The node at one moment.
         index: Owners, roles and callers.
         world: Addresses, settings, routing tables, sets.
+        counts: What was counted since an earlier moment; None where there is none.
     """
 
-    def __init__(self, state: NodeState) -> None:
+    def __init__(self, state: NodeState, counts: Counts | None = None) -> None:
         self.state = state
+        self.counts = counts
         self.index = NodeIndex(state)
         self.world = World(state)
 
@@ -153,4 +157,5 @@ _READ: dict[Need, Callable[[NodeFacts], bool]] = {
     "sysctls": lambda facts: any(name.endswith(".rp_filter") for name in facts.state.sysctls),
     "conntrack_count": _has_counts,
     "cni": lambda facts: bool(facts.state.cni_configs),
+    "counts": lambda facts: facts.counts is not None,
 }

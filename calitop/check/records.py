@@ -41,6 +41,14 @@ class Found:
 
 
 @dataclass(frozen=True, slots=True)
+class Unjudged:
+    """What a check function tells where it may not judge although its inputs were read."""
+
+    needs: str
+    """What would let it judge, in words: a setting, a command, another moment."""
+
+
+@dataclass(frozen=True, slots=True)
 class KnownFault:
     """A fault that is known from elsewhere, as the documentation lists it."""
 
@@ -59,14 +67,14 @@ class KnownFault:
 class Check(KnownFault):
     """One known fault of one node."""
 
-    find: Callable[[NodeFacts], Iterator[Found]]
+    find: Callable[[NodeFacts], Iterator[Found | Unjudged]]
 
 
 @dataclass(frozen=True, slots=True)
 class CrossCheck(KnownFault):
     """One known fault that only two or more nodes together show; each of them must have the needs."""
 
-    find: Callable[[Sequence[NodeFacts]], Iterator[tuple[NodeFacts, Found]]]
+    find: Callable[[Sequence[NodeFacts]], Iterator[tuple[NodeFacts, Found | Unjudged]]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +93,7 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class NotChecked:
-    """A check that lacked its input."""
+    """A check that lacked its input, or may not judge what it read."""
 
     id: str
     node: str | None

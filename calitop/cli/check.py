@@ -9,6 +9,8 @@ from calitop.check.catalogue import check
 from calitop.check.facts import ASKED_SETS
 from calitop.cli.arguments import Arguments
 from calitop.cni.pods import with_interfaces
+from calitop.counters.compare import compare
+from calitop.counters.counts import Counts
 from calitop.errors import CalitopError
 from calitop.model.node import IpSet, NodeState
 from calitop.report.check import check_json
@@ -27,7 +29,8 @@ def run(arguments: Arguments) -> int:
     Returns:
         Exit status: 0 no error, 1 an error was found.
     """
-    checked = check(_states(arguments))
+    states, counts = _moments(arguments)
+    checked = check(states, counts)
     if arguments.json:
         print(json_text(check_json(checked)))
     else:
@@ -35,11 +38,13 @@ def run(arguments: Arguments) -> int:
     return int(any(each.severity == "error" for each in checked.findings))
 
 
-def _states(arguments: Arguments) -> list[NodeState]:
-    """The last moment of each node, or this node."""
+def _moments(arguments: Arguments) -> tuple[list[NodeState], list[Counts | None]]:
+    """The last moment of each node with what was counted since the one before, or this node."""
     if arguments.is_live:
-        return [_live(arguments)]
-    return [node.moments[-1] for node in open_snapshots(arguments.snapshots, arguments.pods)]
+        return [_live(arguments)], []
+    nodes = [node.moments for node in open_snapshots(arguments.snapshots, arguments.pods)]
+    counts = [compare(*moments[-2:]) if len(moments) > 1 else None for moments in nodes]
+    return [moments[-1] for moments in nodes], counts
 
 
 def _live(arguments: Arguments) -> NodeState:
