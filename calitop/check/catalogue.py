@@ -10,6 +10,7 @@ from calitop.check import (
     backends,
     cni,
     conntrack,
+    hashes,
     links,
     marks,
     mtu,
@@ -45,11 +46,12 @@ NODE_CHECKS: tuple[Check, ...] = (
     *rules.CHECKS,
     *rp.CHECKS,
     *mtu.CHECKS,
+    *hashes.CHECKS,
     *marks.CHECKS,
     *conntrack.CHECKS,
     *cni.CHECKS,
 )
-CROSS_CHECKS: tuple[CrossCheck, ...] = across.CHECKS
+CROSS_CHECKS: tuple[CrossCheck, ...] = (*across.CHECKS, *hashes.CROSS_CHECKS)
 
 
 def check(states: Sequence[NodeState], counts: Sequence[Counts | None] = ()) -> Checked:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Iterator
 from functools import cached_property
 from ipaddress import IPv4Network, IPv6Network, ip_network
@@ -15,7 +16,9 @@ from calitop.model.node import NodeState, Pod
 from calitop.model.rules import Chain, ChainKey, Rule
 from calitop.path.world import World
 
-Need = Literal["links", "routes", "rules", "set_names", "sets", "pods", "sysctls", "conntrack_count", "cni", "counts"]
+Need = Literal[
+    "links", "routes", "rules", "set_names", "sets", "pods", "sysctls", "conntrack_count", "cni", "counts"
+]
 Prefix = IPv4Network | IPv6Network
 
 NEEDS: dict[Need, str] = {
@@ -76,6 +79,17 @@ class NodeFacts:
         """Whether rules were read and no chain is known to be cut."""
         return bool(self.index.chains) and all(chain.complete is True for chain in self.index.chains.values())
 
+    @cached_property
+    def is_unabridged(self) -> bool:
+        """Whether nobody can have shortened the rules: calitop read them, for a snapshot or just now.
+
+        A live reading names commands (`iptables-save -c`) where a snapshot names files.
+        """
+        return any(
+            one.kind == "manifest" or one.file.endswith(("-save -c", "list ruleset"))
+            for one in self.state.files
+        )
+
     @property
     def has_members(self) -> bool:
         """Whether sets were read, with the members of all that checks look at."""
@@ -98,10 +112,16 @@ class NodeFacts:
 
     def routes_of(self, owner: str) -> Iterator[tuple[Route, Prefix]]:
         """The forwarding routes that one owner made, with their prefixes; no default routes."""
+        return iter(self._routes_by_owner.get(owner, ()))
+
+    @cached_property
+    def _routes_by_owner(self) -> dict[str | None, list[tuple[Route, Prefix]]]:
+        found: defaultdict[str | None, list[tuple[Route, Prefix]]] = defaultdict(list)
         for route in self.unicast:
             prefix = prefix_of(route.dst)
-            if prefix is not None and self.index.owner_of_route(route) == owner:
-                yield route, prefix
+            if prefix is not None:
+                found[self.index.owner_of_route(route)].append((route, prefix))
+        return found
 
     @cached_property
     def has_cilium(self) -> bool:
