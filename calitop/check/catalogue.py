@@ -10,6 +10,7 @@ from calitop.check import (
     backends,
     cni,
     conntrack,
+    counted,
     hashes,
     links,
     marks,
@@ -50,6 +51,7 @@ NODE_CHECKS: tuple[Check, ...] = (
     *marks.CHECKS,
     *conntrack.CHECKS,
     *cni.CHECKS,
+    *counted.CHECKS,
 )
 CROSS_CHECKS: tuple[CrossCheck, ...] = (*across.CHECKS, *hashes.CROSS_CHECKS)
 

@@ -49,3 +49,8 @@ def of_pod(pod: Pod) -> Evidence:
 def of_setting(name: str, value: object) -> Evidence:
     """A sysctl with its value."""
     return Evidence("sysctl", name, f"{name} = {value}")
+
+
+def of_statistic(name: str, value: int | None) -> Evidence:
+    """A statistic of the kernel with its newest value."""
+    return Evidence("statistic", name, f"{name} = {'?' if value is None else value}")

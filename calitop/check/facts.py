@@ -96,6 +96,12 @@ class NodeFacts:
         asked = [one for one in self.state.sets if one.name in ASKED_SETS]
         return bool(self.state.sets) and all(one.members is not None for one in asked)
 
+    @property
+    def has_counters(self) -> bool:
+        """Whether rules were counted at both moments."""
+        chains = self.counts.chains.values() if self.counts is not None else ()
+        return any(one.values[at] is not None for one in chains for at in range(len(one.values) - 1))
+
     # -- what is there
 
     @cached_property

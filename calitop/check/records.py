@@ -13,7 +13,9 @@ from calitop.model.rules import ChainKey
 Severity = Literal["error", "warning", "info"]
 SEVERITIES: tuple[Severity, ...] = ("error", "warning", "info")
 """From the worst down: packets are lost, packets may be lost, worth knowing."""
-EvidenceKind = Literal["rule", "policy", "chain", "route", "link", "pod", "set", "sysctl", "file"]
+EvidenceKind = Literal[
+    "rule", "policy", "chain", "route", "link", "pod", "set", "sysctl", "statistic", "file"
+]
 Ref = tuple[ChainKey, int] | ChainKey | Route | Link | str
 """The very thing: a rule by chain and index from 0, a chain, a route, a link, or a name."""
 
