@@ -11,6 +11,7 @@ from calitop.check import (
     cni,
     conntrack,
     counted,
+    flows,
     hashes,
     links,
     marks,
@@ -53,7 +54,7 @@ NODE_CHECKS: tuple[Check, ...] = (
     *cni.CHECKS,
     *counted.CHECKS,
 )
-CROSS_CHECKS: tuple[CrossCheck, ...] = (*across.CHECKS, *hashes.CROSS_CHECKS)
+CROSS_CHECKS: tuple[CrossCheck, ...] = (*across.CHECKS, *flows.CROSS_CHECKS, *hashes.CROSS_CHECKS)
 
 
 def check(states: Sequence[NodeState], counts: Sequence[Counts | None] = ()) -> Checked:

@@ -137,8 +137,8 @@ _REFUSALS = (
         "had a mark that names no endpoint of Calico",
         _is_unknown_mark,
         "With kube-proxy in IPVS mode Calico reads the sender's endpoint from the packet mark and drops what "
-        "it does not know. Cilium writes its identity into the same bits, and a tunnel copies the mark to its "
-        "outer packet.",
+        "it does not know. Cilium writes its identity into the same bits, and a tunnel copies the mark to "
+        "its outer packet.",
         "Give Calico's mark mask bits that Cilium's identity does not use (FelixConfiguration "
         "iptablesMarkMask), or let Cilium leave the mark (enable-identity-mark: false).",
         "cilium/cilium#12185; felix rules/epmark.go",
@@ -150,8 +150,8 @@ _REFUSALS = (
         _is_unknown_interface,
         "The dispatch chain drops what its rules do not know: Felix has not made chains for these "
         "interfaces, or stale chains of another backend are still there.",
-        "See which interfaces have no chains (interface-without-chains), that Felix runs and which backend it "
-        "writes.",
+        "See which interfaces have no chains (interface-without-chains), that Felix runs and which backend "
+        "it writes.",
         "projectcalico/calico#8243, #5760",
     ),
     _Refusal(
@@ -160,7 +160,7 @@ _REFUSALS = (
         "of pods were INVALID to conntrack and dropped by Calico",
         _is_pod_invalid,
         "Conntrack calls a packet INVALID that fits no connection: late ones after a close, one half of an "
-        "asymmetric path, or bad checksums. Some are normal; if they are most of a flow's packets it is lost.",
+        "asymmetric path, or bad checksums. Some are normal; most of a flow's packets are not.",
         "If a flow hangs: trace --reply shows whether both ways pass this node; ethtool -K … tx off where "
         "checksums are bad.",
         "projectcalico/calico#4511",

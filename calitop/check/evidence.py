@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from calitop.check.records import Evidence
 from calitop.cni.pods import pod_name
 from calitop.model.network import Link, Route
@@ -54,3 +56,8 @@ def of_setting(name: str, value: object) -> Evidence:
 def of_statistic(name: str, value: int | None) -> Evidence:
     """A statistic of the kernel with its newest value."""
     return Evidence("statistic", name, f"{name} = {'?' if value is None else value}")
+
+
+def on_node(evidence: Evidence, node: str | None) -> Evidence:
+    """The same evidence, of another node than the finding's."""
+    return replace(evidence, node=node)

@@ -1,0 +1,201 @@
+"""Flows between known pods of two nodes: lost on the way, or answered by another way."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from calitop.check.evidence import of_pod, of_policy, of_route, of_rule, of_setting, on_node
+from calitop.check.facts import NodeFacts
+from calitop.check.pairs import End, pairs
+from calitop.check.records import CrossCheck, Evidence, Found, Severity
+from calitop.cni.names import calico_rest, link_owner
+from calitop.errors import CalitopError
+from calitop.model.place import Where
+from calitop.model.rules import ChainKey
+from calitop.path.network import Network
+from calitop.path.node import Node
+from calitop.path.policy import Way
+from calitop.path.routing import lookup
+from calitop.path.steps import Path
+from calitop.path.trace import Request, Traced, trace
+
+_POLICY = ("fw-", "tw-", "pi-", "po-", "pri-", "pro-", "gi-", "go-")
+"""How chains of Calico begin in which a packet is dropped because a policy wants it."""
+_LOST = ("dropped", "rejected")
+_Placed = tuple[NodeFacts, Found]
+
+
+# -- lost on the way
+
+
+def _lost(nodes: Sequence[NodeFacts]) -> Iterator[_Placed]:
+    """One finding for each place at which flows surely end, with the first pair of pods."""
+    by_name = {facts.name: facts for facts in nodes if facts.name is not None}
+    network = Network([Node(name, facts.state) for name, facts in by_name.items()])
+    told = set()
+    for one, other in pairs(list(by_name.values())):
+        for source, target, path in _losses(network, one, other):
+            where = path.where
+            at = by_name.get(where.node or "") if where is not None else None
+            if where is not None and at is not None and where not in told:
+                told.add(where)
+                yield from _loss(at, where, source, target, path)
+
+
+def _losses(network: Network, one: End, other: End) -> Iterator[tuple[End, End, Path]]:
+    """The packet's decided loss, or the decided loss of the answer to one that surely arrives."""
+    traced = _traced(network, one, other)
+    if traced is None:
+        return
+    forward, reply = traced.forward, traced.reply
+    if forward.verdict in _LOST:
+        yield one, other, forward
+    elif forward.verdict == "delivered" and reply is not None and reply.verdict in _LOST:
+        yield other, one, reply
+
+
+def _traced(network: Network, one: End, other: End) -> Traced | None:
+    """Predicted with ports left open, so that what is decided holds for every port."""
+    try:
+        return trace(network, Request(src=one.ip, dst=other.ip, protocol="tcp", reply=True))
+    except CalitopError:
+        return None
+
+
+def _loss(facts: NodeFacts, where: Where, source: End, target: End, path: Path) -> Iterator[_Placed]:
+    severity = _severity(facts, where)
+    if severity is not None:
+        title = f"{source.ip} does not reach {target.ip}: {path.because}"
+        pods = (of_pod(source.pod), of_pod(target.pod))
+        yield facts, Found(title, (*_proofs(facts, where, source, target), *pods), severity)
+
+
+def _severity(facts: NodeFacts, where: Where) -> Severity | None:
+    """None where a policy may want it; a warning where somebody else's rule may."""
+    if where.chain is None:
+        return "error"
+    key = _key(where)
+    if (calico_rest(where.chain) or "").startswith(_POLICY):
+        return None
+    return "error" if where.kind == "policy" or facts.index.owner_of_chain(key) == "calico" else "warning"
+
+
+def _key(where: Where) -> ChainKey:
+    return ChainKey(where.family, where.backend, where.table, where.chain or "")
+
+
+def _proofs(facts: NodeFacts, where: Where, source: End, target: End) -> Iterator[Evidence]:
+    """The rule, policy, settings and routes that decide."""
+    chain = facts.index.chains.get(_key(where))
+    if chain is not None and where.kind == "policy":
+        yield of_policy(_key(where), chain.policy or "?")
+    elif chain is not None and where.number is not None:
+        yield of_rule(_key(where), where.number - 1, chain.rules[where.number - 1])
+    if where.name == "rp_filter" and where.device is not None:
+        for dev in ("all", where.device):
+            name = facts.world.setting_name(dev, "rp_filter")
+            yield of_setting(name, facts.world.sysctl(name))
+    far_end = source.ip if where.name == "rp_filter" else target.ip
+    way = lookup(facts.world, far_end).way
+    if way is not None and way.route is not None and where.chain is None:
+        yield of_route(way.route)
+
+
+# -- answered by another way
+
+
+def _asymmetric(nodes: Sequence[NodeFacts]) -> Iterator[_Placed]:
+    """One finding for each pair of nodes and devices."""
+    told = set()
+    for one, other, there, back in _asymmetric_pairs(nodes):
+        what = frozenset(((one.facts.name, there.dev), (other.facts.name, back.dev)))
+        if what not in told:
+            told.add(what)
+            title = (
+                f"{one.ip} and {other.ip}: out of {one.facts.name or '?'} by {there.dev}, "
+                f"back out of {other.facts.name or '?'} by {back.dev}"
+            )
+            yield one.facts, Found(title, _routes(one, other, there, back))
+
+
+def _asymmetric_pairs(nodes: Sequence[NodeFacts]) -> Iterator[tuple[End, End, Way, Way]]:
+    """Pairs of which each node leaves by a device of another owner."""
+    for one, other in pairs(nodes):
+        there, back = one.way_to(other), other.way_to(one)
+        owners = {link_owner(way.dev) if way and way.dev else None for way in (there, back)}
+        if there is not None and back is not None and there.dev and back.dev and len(owners) > 1:
+            yield one, other, there, back
+
+
+def _routes(one: End, other: End, there: Way, back: Way) -> tuple[Evidence, ...]:
+    routes = (
+        on_node(of_route(way.route), end.facts.name)
+        for end, way in ((one, there), (other, back))
+        if way.route is not None
+    )
+    return (*routes, of_pod(one.pod), of_pod(other.pod))
+
+
+def _invalid(nodes: Sequence[NodeFacts]) -> Iterator[_Placed]:
+    """Cilium's pods whose packets this node's rules see, but not the answers, and a drop of INVALID."""
+    told = set()
+    for one, other, there, back in _asymmetric_pairs(nodes):
+        hides = one.cni == "cilium" and link_owner(there.dev or "") != "cilium"
+        drop = _invalid_drop(one.facts) if hides and one.facts.name not in told else None
+        if drop is not None:
+            told.add(one.facts.name)
+            title = f"TCP from {one.ip} to {other.ip}: this node sees only one way, and drops what is INVALID"
+            yield one.facts, Found(title, (drop, *_routes(one, other, there, back)))
+
+
+def _invalid_drop(facts: NodeFacts) -> Evidence | None:
+    """kube-proxy's drop of INVALID in FORWARD, unless Cilium accepts its pods' packets before it."""
+    for key, chain in facts.index.chains.items():
+        if chain.hook != "FORWARD" or key.family != "ipv4":
+            continue
+        for at in range(len(chain.rules)):
+            called = facts.index.rules.targets(key).get(at, ())
+            if any(one.chain == "CILIUM_FORWARD" for one in called):
+                return None
+            for one in called:
+                if facts.index.owner_of_chain(one) == "kube-proxy":
+                    for number, rule in enumerate(facts.index.chains[one].rules):
+                        if rule.target == "DROP" and "INVALID" in rule.text.upper():
+                            return of_rule(one, number, rule)
+    return None
+
+
+CROSS_CHECKS = (
+    CrossCheck(
+        "pod-flow-lost",
+        "error",
+        ("links", "routes", "rules", "sysctls", "pods"),
+        "From what was read it is certain that packets between these pods end here, whatever their ports; "
+        "what policies of Calico drop is not told. One pod of each CNI on each node stands for all.",
+        "calitop trace SRC DST --reply shows the whole way; rp_filter: set that of the interface to 2 or 0 "
+        "and that of all to 0; a route: see which program should make it.",
+        "projectcalico/calico#4630; cilium/cilium#10645; Linux, ip-sysctl.rst",
+        _lost,
+    ),
+    CrossCheck(
+        "asymmetric-path",
+        "info",
+        ("routes", "pods"),
+        "Between these pods packets take one way and answers another. What tests the way back (rp_filter, "
+        "ctstate INVALID) sees half of the packets.",
+        "Nothing while it works. If such pods do not reach each other: calitop trace --reply.",
+        "projectcalico/calico#7434; kubernetes/kubernetes#94861",
+        _asymmetric,
+    ),
+    CrossCheck(
+        "invalid-drop-one-way",
+        "warning",
+        ("routes", "rules", "pods"),
+        "Answers to Cilium's pods are delivered by BPF, so this node's conntrack never sees them: the third "
+        "packet of a TCP connection is INVALID and dropped here. Pings pass.",
+        "Let both ways take one tunnel, or CILIUM_FORWARD stand before KUBE-FORWARD; "
+        "net.netfilter.nf_conntrack_tcp_be_liberal=1 lets newer releases of kube-proxy leave the rule out.",
+        "projectcalico/calico#7434; kubernetes/kubernetes#94861, #120412",
+        _invalid,
+    ),
+)
