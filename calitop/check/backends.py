@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from calitop.check.evidence import of_chain
 from calitop.check.facts import NodeFacts
 from calitop.check.records import Check, Found
-from calitop.model.rules import Backend, Chain, ChainKey
+from calitop.model.rules import TABLE_HOOKS, Backend, Chain, ChainKey
 
 
 def _both(facts: NodeFacts) -> Iterator[Found]:
@@ -52,6 +52,15 @@ def _is_filled(facts: NodeFacts, key: ChainKey, chain: Chain) -> bool:
     return bool(len(chain.rules)) and facts.index.owner_of_chain(key) == "calico"
 
 
+def _incompatible(facts: NodeFacts) -> Iterator[Found]:
+    """Native rules in tables of iptables' names: iptables-nft cannot print these tables any more."""
+    for key, chain in facts.index.chains.items() if facts.has_calico else ():
+        is_taken = key.backend == "native" and key.family in ("ipv4", "ipv6") and key.table in TABLE_HOOKS
+        if is_taken and len(chain.rules):
+            yield Found(f"table {key.table} holds native nft rules", (of_chain(key, "in nft's own words"),))
+            return
+
+
 CHECKS = (
     Check(
         "both-backends",
@@ -71,5 +80,16 @@ CHECKS = (
         "Look at both (iptables-nft-save -c, iptables-legacy-save -c) when packets vanish.",
         "projectcalico/calico#2322; kubernetes/kubernetes#72370",
         _foreign,
+    ),
+    Check(
+        "incompatible-table",
+        "warning",
+        ("rules",),
+        "Someone writes nft's own rules into a table that iptables-nft uses. iptables-nft-save then refuses "
+        "the table (is incompatible, use 'nft' tool), and Felix cannot read what it wrote: it writes again "
+        "and again.",
+        "Move these rules to a table of another name.",
+        "projectcalico/calico#8025, #13579",
+        _incompatible,
     ),
 )

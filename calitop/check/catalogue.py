@@ -13,14 +13,18 @@ from calitop.check import (
     counted,
     flows,
     hashes,
+    host_endpoints,
+    leftovers,
     links,
     marks,
     mtu,
+    peers,
     pods,
     ranges,
     routes,
     rp,
     rules,
+    services,
     sets,
 )
 from calitop.check.facts import NEEDS, Need, NodeFacts
@@ -46,6 +50,9 @@ NODE_CHECKS: tuple[Check, ...] = (
     *sets.CHECKS,
     *backends.CHECKS,
     *rules.CHECKS,
+    *leftovers.CHECKS,
+    *services.CHECKS,
+    *host_endpoints.CHECKS,
     *rp.CHECKS,
     *mtu.CHECKS,
     *hashes.CHECKS,
@@ -54,7 +61,12 @@ NODE_CHECKS: tuple[Check, ...] = (
     *cni.CHECKS,
     *counted.CHECKS,
 )
-CROSS_CHECKS: tuple[CrossCheck, ...] = (*across.CHECKS, *flows.CROSS_CHECKS, *hashes.CROSS_CHECKS)
+CROSS_CHECKS: tuple[CrossCheck, ...] = (
+    *across.CHECKS,
+    *peers.CROSS_CHECKS,
+    *flows.CROSS_CHECKS,
+    *hashes.CROSS_CHECKS,
+)
 
 
 def check(states: Sequence[NodeState], counts: Sequence[Counts | None] = ()) -> Checked:

@@ -19,6 +19,14 @@ def _several(facts: NodeFacts) -> Iterator[Found]:
         yield Found(title, tuple(Evidence("file", name, f"/etc/cni/net.d/{name}") for name in names))
 
 
+def _set_aside(facts: NodeFacts) -> Iterator[Found]:
+    """Configurations that Cilium has renamed, as it does with cni.exclusive."""
+    for name in sorted(facts.state.cni_configs):
+        if name.endswith(".cilium_bak"):
+            title = f"Cilium has set aside {name.removesuffix('.cilium_bak')}"
+            yield Found(title, (Evidence("file", name, f"/etc/cni/net.d/{name}"),))
+
+
 CHECKS = (
     Check(
         "several-cni-configs",
@@ -29,5 +37,14 @@ CHECKS = (
         "Remove what is left of a removed CNI; during a migration the order is what decides.",
         "Cilium documentation, k8s-install-migration",
         _several,
+    ),
+    Check(
+        "cni-config-set-aside",
+        "info",
+        ("cni",),
+        "New pods get no network of this CNI any more. During a migration pods of both are wanted for a while.",
+        "If new pods should still get it: cni.exclusive=false in Cilium's Helm values, and rename it back.",
+        "cilium/cilium#14192",
+        _set_aside,
     ),
 )

@@ -38,7 +38,9 @@ NEEDS: dict[Need, str] = {
 HOSTS_SET = "cali40all-hosts-net"
 POOL_SETS = ("cali40all-ipam-pools", "cali60all-ipam-pools")
 """The nodes' addresses and the pools' ranges (felix/rules/rule_defs.go)."""
-ASKED_SETS = (HOSTS_SET, *POOL_SETS)
+MASQUERADED_SET = "cali40masq-ipam-pools"
+"""The pools with natOutgoing."""
+ASKED_SETS = (HOSTS_SET, *POOL_SETS, MASQUERADED_SET)
 """The sets whose members checks look at."""
 
 
@@ -94,7 +96,8 @@ class NodeFacts:
     def has_members(self) -> bool:
         """Whether sets were read, with the members of all that checks look at."""
         asked = [one for one in self.state.sets if one.name in ASKED_SETS]
-        return bool(self.state.sets) and all(one.members is not None for one in asked)
+        is_read = bool(self.state.sets) or self._native_hosts is not None
+        return is_read and all(one.members is not None for one in asked)
 
     @property
     def has_counters(self) -> bool:
@@ -103,6 +106,23 @@ class NodeFacts:
         return any(one.values[at] is not None for one in chains for at in range(len(one.values) - 1))
 
     # -- what is there
+
+    @cached_property
+    def hosts(self) -> list[Prefix] | None:
+        """The nodes that Calico knows, by its ipset or, in nftables mode, its own set; None where not read."""
+        found = self.world.sets.get(HOSTS_SET)
+        members = found.members if found is not None else self._native_hosts
+        if members is None:
+            return None
+        return [prefix for member in members if (prefix := prefix_of(member.split()[0])) is not None]
+
+    @property
+    def _native_hosts(self) -> tuple[str, ...] | None:
+        """Members of the set of that name in the table `calico` (felix/nftables/ipsets.go)."""
+        for key, one in self.world.nft_sets.items():
+            if (key.table, key.chain) == ("calico", HOSTS_SET) and one.complete is True:
+                return tuple(name for name, _ in one.elements)
+        return None
 
     @cached_property
     def marks(self) -> MarkBits:

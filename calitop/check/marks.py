@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import fields
 from functools import reduce
 from operator import or_
 
 from calitop.check.evidence import of_rule
 from calitop.check.facts import NodeFacts
 from calitop.check.records import Check, Evidence, Found
+from calitop.cni.marks import MarkBits
+from calitop.explain.mark_words import overlaps
 from calitop.formats.spec import spec
 from calitop.model.rules import ChainKey, Rule
 from calitop.model.targets import SetMark
@@ -18,6 +21,8 @@ _KNOWN_OWNERS = ("calico", "cilium", "kube-proxy")
 
 _WRITING = ("MARK", "mark set")
 """One of these stands in every rule that writes a mark, in iptables' and nft's words."""
+
+_FIELDS = tuple(one.name for one in fields(MarkBits) if one.name not in ("endpoints", "proofs"))
 
 
 def _foreign(facts: NodeFacts) -> Iterator[Found]:
@@ -57,6 +62,19 @@ def _identity(facts: NodeFacts) -> Iterator[Found]:
         yield Found(title, _proofs(facts, "endpoint", "cilium"))
 
 
+def _overlapping(facts: NodeFacts) -> Iterator[Found]:
+    """Meanings of different owners in one bit; Cilium's identity shares bits with nearly all."""
+    for one, other, bits in overlaps(facts.marks):
+        if "Cilium identity" not in (one, other):
+            yield Found(f"{one} and {other} share the mark's bits {bits:#x}", _proofs_of(facts, bits))
+
+
+def _proofs_of(facts: NodeFacts, bits: int) -> tuple[Evidence, ...]:
+    """The rules by which the meanings of these bits were read."""
+    named = {name for name in _FIELDS if (getattr(facts.marks, name) or 0) & bits}
+    return _proofs(facts, *named)
+
+
 def _proofs(facts: NodeFacts, *meanings: str) -> tuple[Evidence, ...]:
     """The rules from which the meanings were read; without any named, that of Calico's accept bit."""
     wanted = meanings or ("accept",)
@@ -74,6 +92,17 @@ CHECKS = (
         "Use other bits there, or give Calico others (FelixConfiguration iptablesMarkMask).",
         "tailscale/tailscale#591; projectcalico/felix#964",
         _foreign,
+    ),
+    Check(
+        "mark-overlap",
+        "warning",
+        ("rules",),
+        "Two programs keep different things in one bit of the packet mark: what one writes the other takes "
+        "for its own.",
+        "Give one of them other bits (FelixConfiguration iptablesMarkMask, kube-proxy "
+        "iptables.masqueradeBit).",
+        "projectcalico/felix#964; tailscale/tailscale#591",
+        _overlapping,
     ),
     Check(
         "identity-meets-endpoint",

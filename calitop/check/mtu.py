@@ -14,16 +14,16 @@ _OVERHEAD = {"ipip": 20, "vxlan": 50, "wireguard": 60}
 
 
 def _tunnel_too_big(facts: NodeFacts) -> Iterator[Found]:
-    wire = _wire(facts)
-    for link, overhead in _tunnels(facts):
-        if wire is not None and wire.mtu and link.mtu and link.mtu + overhead > wire.mtu:
-            title = f"{link.name} with {link.mtu} bytes and {overhead} of header exceeds {wire.name}"
-            yield Found(f"{title} with {wire.mtu}", (of_link(link), of_link(wire)))
+    under = wire(facts)
+    for link, overhead in tunnels(facts):
+        if under is not None and under.mtu and link.mtu and link.mtu + overhead > under.mtu:
+            title = f"{link.name} with {link.mtu} bytes and {overhead} of header exceeds {under.name}"
+            yield Found(f"{title} with {under.mtu}", (of_link(link), of_link(under)))
 
 
 def _pod_too_big(facts: NodeFacts) -> Iterator[Found]:
     """One finding for each tunnel: a node's pods have one size."""
-    for tunnel, _ in _tunnels(facts):
+    for tunnel, _ in tunnels(facts):
         bigger = [
             link
             for link in facts.state.links
@@ -38,7 +38,7 @@ def _pod_too_big(facts: NodeFacts) -> Iterator[Found]:
             yield Found(f"{title} {tunnel.mtu}", (of_link(tunnel), *map(of_link, bigger)))
 
 
-def _tunnels(facts: NodeFacts) -> Iterator[tuple[Link, int]]:
+def tunnels(facts: NodeFacts) -> Iterator[tuple[Link, int]]:
     """Calico's tunnels that a route uses, with their overhead in bytes."""
     used = {route.dev for route in facts.unicast}
     for link in facts.state.links:
@@ -47,7 +47,7 @@ def _tunnels(facts: NodeFacts) -> Iterator[tuple[Link, int]]:
             yield link, overhead
 
 
-def _wire(facts: NodeFacts) -> Link | None:
+def wire(facts: NodeFacts) -> Link | None:
     """The interface of the IPv4 default route with the smallest metric."""
     defaults = [
         route

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from ipaddress import ip_address
 
-from calitop.check.evidence import of_link, of_pod
+from calitop.check.evidence import of_link, of_pod, of_route, of_rule
 from calitop.check.facts import NodeFacts
-from calitop.check.records import Check, Found
+from calitop.check.records import Check, Evidence, Found
+from calitop.cni.names import calico_rest
+from calitop.path.routing import lookup
 
 
 def _without_route(facts: NodeFacts) -> Iterator[Found]:
@@ -20,6 +23,41 @@ def _without_route(facts: NodeFacts) -> Iterator[Found]:
             yield Found(f"no route leads {address} to its pod at {link.name}", (of_pod(pod), of_link(link)))
 
 
+def _refused_source(facts: NodeFacts) -> Iterator[Found]:
+    """Pods whose address is surely routed elsewhere, where Calico tests the way back itself."""
+    test = next(_rpfilters(facts), None)
+    for pod in facts.running if test is not None else ():
+        link = facts.world.links.get(pod.interface or "")
+        if link is None or pod.ip is None or facts.index.owner_of_link(link) != "calico":
+            continue
+        address = pod.ip.split("/")[0]
+        way = lookup(facts.world, ip_address(address)).way
+        if way is not None and way.type == "unicast" and way.dev != link.name and test is not None:
+            proofs = (of_route(way.route),) if way.route is not None else ()
+            title = f"{address} is routed to {way.dev}: Calico drops what its pod sends by {link.name}"
+            yield Found(title, (of_pod(pod), *proofs, test))
+
+
+def _rpfilters(facts: NodeFacts) -> Iterator[Evidence]:
+    """Calico's own reverse path test in table raw."""
+    for key, chain in facts.index.chains.items():
+        if calico_rest(key.chain) == "PREROUTING" and chain.may_hold("rpfilter", "fib saddr"):
+            for at, rule in enumerate(chain.rules):
+                if rule.target == "DROP" and ("rpfilter" in rule.text or "fib saddr" in rule.text):
+                    yield of_rule(key, at, rule)
+
+
+def _without_pod(facts: NodeFacts) -> Iterator[Found]:
+    """Single addresses at Calico's interfaces that no listed pod has, where pods of this node are listed."""
+    known = {pod.ip.split("/")[0] for pod in facts.state.pods if pod.ip}
+    for route, prefix in facts.routes_of("calico") if facts.running else ():
+        is_single = prefix.prefixlen == prefix.max_prefixlen and route.gateway is None
+        link = facts.world.links.get(route.dev or "")
+        is_workload = link is not None and facts.index.role_of_link(link) == "workload"
+        if is_single and is_workload and str(prefix.network_address) not in known:
+            yield Found(f"{route.dst} is routed to {route.dev}, but no listed pod has it", (of_route(route),))
+
+
 CHECKS = (
     Check(
         "pod-without-route",
@@ -30,5 +68,24 @@ CHECKS = (
         "See that Felix runs and its log for this interface.",
         "projectcalico/calico#3467, #6968",
         _without_route,
+    ),
+    Check(
+        "pod-source-refused",
+        "error",
+        ("links", "routes", "rules", "pods"),
+        "Calico's reverse path test in table raw takes only sources whose route back is the pod's own "
+        "interface; the settings rp_filter do not change it.",
+        "Find who made the other route (its proto), and remove it; a restart of Felix makes the pod's anew.",
+        "projectcalico/calico#4630, #3467",
+        _refused_source,
+    ),
+    Check(
+        "route-without-pod",
+        "info",
+        ("links", "routes", "pods"),
+        "The route of a pod that is gone, or the listing of pods is of another moment.",
+        "List the pods again; if the route stays, see that Felix runs.",
+        "projectcalico/calico#3467, #6968",
+        _without_pod,
     ),
 )

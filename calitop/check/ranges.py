@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from calitop.check.evidence import of_route
-from calitop.check.facts import POOL_SETS, NodeFacts, prefix_of
+from calitop.check.evidence import of_link, of_route
+from calitop.check.facts import MASQUERADED_SET, POOL_SETS, NodeFacts, Prefix, prefix_of
 from calitop.check.records import Check, Evidence, Found
 from calitop.model.network import Route
+
+_WIRES = ("physical", "bond", "vlan")
 
 
 def _leaked(facts: NodeFacts) -> Iterator[Found]:
@@ -68,6 +70,43 @@ def _remote_ranges(facts: NodeFacts, owner: str) -> list[Route]:
     ]
 
 
+def _masqueraded(facts: NodeFacts) -> Iterator[Found]:
+    """Ranges of Cilium outside all pools: Calico's pods reach them with the node's address."""
+    inside, masked = (_members(facts, name) for name in (POOL_SETS[0], MASQUERADED_SET))
+    outside = [
+        route
+        for route, prefix in facts.routes_of("cilium")
+        if _is_range(prefix.prefixlen) and not any(_holds(pool, prefix) for pool in inside)
+    ]
+    if outside and masked:
+        pools = Evidence("set", MASQUERADED_SET, f"{MASQUERADED_SET} holds {masked[0]}")
+        title = f"packets of Calico's pods to Cilium's {outside[0].dst} get the node's address"
+        yield Found(title, (pools, *map(of_route, outside)))
+
+
+def _members(facts: NodeFacts, name: str) -> list[Prefix]:
+    """A set's ranges; none where it is not there."""
+    found = facts.world.sets.get(name)
+    members = (member.split()[0] for member in (found.members if found is not None else None) or ())
+    return [prefix for member in members if (prefix := prefix_of(member)) is not None]
+
+
+def _node_network(facts: NodeFacts) -> Iterator[Found]:
+    """Networks of the node's own wires inside a pool."""
+    for link in facts.state.links:
+        networks = (own.network for own in facts.world.prefixes(link.name))
+        for network in networks if facts.index.role_of_link(link) in _WIRES else ():
+            for pool in _members(facts, POOL_SETS[0]):
+                if _holds(pool, network):
+                    held = Evidence("set", POOL_SETS[0], f"{POOL_SETS[0]} holds {pool}")
+                    title = f"Calico's pool {pool} holds the network {network} of {link.name}"
+                    yield Found(title, (held, of_link(link)))
+
+
+def _holds(pool: Prefix, prefix: Prefix) -> bool:
+    return pool.version == prefix.version and pool.overlaps(prefix)
+
+
 CHECKS = (
     Check(
         "leaked-address",
@@ -98,6 +137,27 @@ CHECKS = (
         "Give Cilium a cluster CIDR outside every Calico pool.",
         "Cilium documentation, k8s-install-migration; projectcalico/calico#7345",
         _pool_overlap,
+    ),
+    Check(
+        "masqueraded-to-cilium",
+        "info",
+        ("routes", "sets"),
+        "Calico masquerades what leaves its pools (natOutgoing). Cilium's pods see a node instead of the pod: "
+        "policies that know pods by address do not fit. During a migration with distinct ranges this is as "
+        "documented.",
+        "If policies need the pod's address: a disabled IP pool over Cilium's range ends the masquerade.",
+        "felix rules/nat.go; projectcalico/calico#3440, #7446",
+        _masqueraded,
+    ),
+    Check(
+        "pool-holds-network",
+        "info",
+        ("links", "sets"),
+        "Calico does not masquerade towards its pools: hosts of this network get packets from pod addresses "
+        "and need a route back. Some make such a pool on purpose (disabled: true).",
+        "If pods do not reach this network: take it out of the pools.",
+        "projectcalico/calico#7345, #7446",
+        _node_network,
     ),
     Check(
         "asymmetric-ranges",

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from ipaddress import IPv4Address
 
 from calitop.check.evidence import of_link, of_route, of_rule
-from calitop.check.facts import HOSTS_SET, NodeFacts, Prefix, prefix_of
+from calitop.check.facts import HOSTS_SET, NodeFacts, prefix_of
 from calitop.check.records import Check, Evidence, Found
 from calitop.cni.names import unquoted
 from calitop.model.network import Route
@@ -31,7 +31,7 @@ def _missing(facts: NodeFacts) -> Iterator[Found]:
 
 def _missing_peers(facts: NodeFacts) -> Iterator[Found]:
     """Next hops by tunl0 whose packets the IPIP rules would not know."""
-    hosts = _hosts(facts)
+    hosts = facts.hosts
     for gateway, route in _ipip_peers(facts) if hosts is not None else ():
         if not any(gateway in host for host in hosts or ()):
             absent = Evidence("set", HOSTS_SET, f"{HOSTS_SET} does not hold {gateway}")
@@ -40,7 +40,7 @@ def _missing_peers(facts: NodeFacts) -> Iterator[Found]:
 
 def _foreign_hosts(facts: NodeFacts) -> Iterator[Found]:
     """Members that are an address of another CNI's interface here."""
-    hosts = _hosts(facts) or ()
+    hosts = facts.hosts or ()
     for link in facts.state.links:
         if facts.index.owner_of_link(link) not in _NOT_NODES:
             continue
@@ -48,14 +48,6 @@ def _foreign_hosts(facts: NodeFacts) -> Iterator[Found]:
             if any(str(host.network_address) == address for host in hosts):
                 member = Evidence("set", HOSTS_SET, f"{HOSTS_SET} holds {address}")
                 yield Found(f"{HOSTS_SET} holds {address} of {link.name}", (member, of_link(link)))
-
-
-def _hosts(facts: NodeFacts) -> list[Prefix] | None:
-    """Members of the set of nodes; None where they were not read."""
-    found = facts.world.sets.get(HOSTS_SET)
-    if found is None or found.members is None:
-        return None
-    return [prefix for member in found.members if (prefix := prefix_of(member.split()[0])) is not None]
 
 
 def _ipip_peers(facts: NodeFacts) -> list[tuple[IPv4Address, Route]]:
