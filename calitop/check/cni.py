@@ -42,7 +42,8 @@ CHECKS = (
         "cni-config-set-aside",
         "info",
         ("cni",),
-        "New pods get no network of this CNI any more. During a migration pods of both are wanted for a while.",
+        "New pods get no network of this CNI any more. During a migration pods of both are "
+        "wanted; later this is as it should be.",
         "If new pods should still get it: cni.exclusive=false in Cilium's Helm values, and rename it back.",
         "cilium/cilium#14192",
         _set_aside,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from functools import cached_property
-from ipaddress import IPv4Network, IPv6Network, ip_network
+from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from typing import Literal
 
 from calitop.cni.index import NodeIndex
@@ -14,6 +14,7 @@ from calitop.counters.counts import Counts
 from calitop.model.network import Route
 from calitop.model.node import NodeState, Pod
 from calitop.model.rules import Chain, ChainKey, Rule
+from calitop.model.values import Address
 from calitop.path.world import World
 
 Need = Literal[
@@ -109,7 +110,7 @@ class NodeFacts:
 
     @cached_property
     def hosts(self) -> list[Prefix] | None:
-        """The nodes that Calico knows, by its ipset or, in nftables mode, its own set; None where not read."""
+        """The nodes that Calico knows, by its ipset or, in nftables mode, its own set; None if unread."""
         found = self.world.sets.get(HOSTS_SET)
         members = found.members if found is not None else self._native_hosts
         if members is None:
@@ -177,6 +178,14 @@ class NodeFacts:
 def is_running(pod: Pod) -> bool:
     """Whether the pod runs with an address of its own; a finished pod's may be somebody else's by now."""
     return pod.status == "Running" and pod.ip is not None and not pod.host_network
+
+
+def address_of(text: str | None) -> Address | None:
+    """A next hop as an address; None where there is none, or a name (`route` without -n)."""
+    try:
+        return ip_address(text or "")
+    except ValueError:
+        return None
 
 
 def prefix_of(dst: str) -> Prefix | None:

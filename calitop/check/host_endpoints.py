@@ -25,9 +25,7 @@ def _blocks_ipip(facts: NodeFacts) -> Iterator[Found]:
     ]
     for key in outputs if route is not None and policed else ():
         if not any(_ALLOW in rule.text for rule in facts.index.chains[key].rules) and route is not None:
-            title = (
-                f"{policed[0].chain} decides over IPIP packets to other nodes: no rule lets them out before"
-            )
+            title = f"{policed[0].chain} decides over IPIP to other nodes: no rule lets it out before"
             yield Found(title, (of_chain(key), of_chain(policed[0]), of_route(route)))
 
 

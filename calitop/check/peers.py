@@ -8,12 +8,14 @@ from ipaddress import ip_address
 from itertools import permutations
 
 from calitop.check.evidence import of_link, of_route, on_node
-from calitop.check.facts import HOSTS_SET, NodeFacts
+from calitop.check.facts import HOSTS_SET, NodeFacts, address_of
 from calitop.check.mtu import tunnels, wire
 from calitop.check.records import CrossCheck, Evidence, Found
 from calitop.model.network import Route
 from calitop.path.routing import lookup
 
+_ANY = (None, "any", "0.0.0.0")
+"""A tunnel that takes its outer source from the route."""
 _DROP = "Drop IPIP packets from non-Calico hosts"
 _Placed = tuple[NodeFacts, Found]
 
@@ -41,14 +43,11 @@ def _sources(sender: NodeFacts, receiver: NodeFacts) -> dict[str, Route]:
     found: dict[str, Route] = {}
     local = dict(sender.world.links["tunl0"].info).get("local") if "tunl0" in sender.world.links else None
     for route in sender.unicast:
-        if (
-            route.dev != "tunl0"
-            or not route.gateway
-            or ip_address(route.gateway) not in receiver.world.owners
-        ):
+        hop = address_of(route.gateway) if route.dev == "tunl0" else None
+        if hop is None or hop not in receiver.world.owners:
             continue
-        way = lookup(sender.world, ip_address(route.gateway)).way
-        source = local if local not in (None, "any", "0.0.0.0") else way.src if way is not None else None
+        way = lookup(sender.world, hop).way
+        source = local if local not in _ANY else way.src if way is not None else None
         if source is not None:
             found.setdefault(source, route)
     return found
@@ -72,8 +71,8 @@ CROSS_CHECKS = (
         "ipip-sender-unknown",
         "error",
         ("links", "routes", "rules"),
-        "Calico drops IPIP packets whose outer source is not in this set. The sender's routes choose a source "
-        "that Calico does not know it by: what its pods send is dropped here in cali-INPUT.",
+        "Calico drops IPIP packets whose outer source is not in this set. The sender's routes choose a "
+        "source that Calico does not know it by: what its pods send is dropped here in cali-INPUT.",
         "See which address Calico knows the sender by (calicoctl get node -o yaml), and pin the "
         "autodetection (IP_AUTODETECTION_METHOD).",
         "projectcalico/calico#3665, #4456",
@@ -85,8 +84,8 @@ CROSS_CHECKS = (
         ("links", "routes"),
         "The nodes' wires have different sizes: a full packet in this tunnel does not fit the other node's. "
         "Pings pass, big packets hang.",
-        "Set one MTU for all nodes, the smallest wire's less the tunnel's header (FelixConfiguration ipipMTU, "
-        "vxlanMTU, wireguardMTU).",
+        "Set one MTU for all nodes, the smallest wire's less the tunnel's header (FelixConfiguration "
+        "ipipMTU, vxlanMTU, wireguardMTU).",
         "projectcalico/calico#1709, #7651",
         _too_big_there,
     ),
