@@ -113,9 +113,9 @@ class NodeFacts:
         """The nodes that Calico knows, by its ipset or, in nftables mode, its own set; None if unread."""
         found = self.world.sets.get(HOSTS_SET)
         members = found.members if found is not None else self._native_hosts
-        if members is None:
-            return None
-        return [prefix for member in members if (prefix := prefix_of(member.split()[0])) is not None]
+        prefixes = [prefix_of(member.split()[0]) for member in members or ()]
+        known = [prefix for prefix in prefixes if prefix is not None]
+        return known if members is not None and len(known) == len(prefixes) else None
 
     @property
     def _native_hosts(self) -> tuple[str, ...] | None:

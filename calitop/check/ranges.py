@@ -143,8 +143,8 @@ CHECKS = (
         "info",
         ("routes", "sets"),
         "Calico masquerades what leaves its pools (natOutgoing). Cilium's pods see a node instead of the "
-        "pod: policies that know pods by address do not fit. During a migration with distinct ranges this is as "
-        "documented.",
+        "pod: policies that know pods by address do not fit. During a migration with distinct ranges this "
+        "is as documented.",
         "If policies need the pod's address: a disabled IP pool over Cilium's range ends the masquerade.",
         "felix rules/nat.go; projectcalico/calico#3440, #7446",
         _masqueraded,

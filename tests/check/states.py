@@ -88,3 +88,18 @@ def with_backend(state: NodeState, backend: Backend, *chains: Chain) -> NodeStat
     """A second backend with a table filter."""
     table = Table("filter", {chain.name: chain for chain in chains})
     return replace(state, rulesets=(*state.rulesets, Ruleset("ipv4", backend, (table,))))
+
+
+def counted(state: NodeState, table: str, name: str, words: str, packets: int = 5) -> NodeState:
+    """The rules of a chain that hold these words have counted so many packets more."""
+    chain = chain_of(state, table, name)
+    rules = tuple(
+        replace(rule, packets=(rule.packets or 0) + packets) if words in rule.text else rule
+        for rule in chain.rules
+    )
+    return with_chain(state, table, replace(chain, rules=rules))
+
+
+def with_stat(state: NodeState, name: str, more: int) -> NodeState:
+    """The kernel's statistic is higher."""
+    return replace(state, stats={**state.stats, name: state.stats.get(name, 0) + more})

@@ -2,34 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import pytest
 
+from calitop.check import across
 from calitop.check.catalogue import CROSS_CHECKS, NODE_CHECKS, check
-from calitop.check.records import Finding, KnownFault
+from calitop.check.records import KnownFault
 from calitop.model.network import IpRule, NextHop
 from calitop.model.node import NodeState
 from calitop.model.rules import Chain, Rule
 from tests.check import states
+from tests.check.case import Case
+from tests.check.row_cases import ROWS
 
-State = Callable[[], NodeState]
 HASHED = '-A FORWARD -m comment --comment "cali:wUHhoiAYhphO9Mso" -j cali-FORWARD'
 SIGNED = '-A cali-PREROUTING -p udp -m comment --comment "cali:0123456789abcdef"'
 POD = "10.222.219.6"
 CALI = "calicbd8d7879b8"
-
-
-@dataclass(frozen=True)
-class Case:
-    """A fault, and the state beside it that is well."""
-
-    id: str
-    sick: State
-    words: str
-    """What the title must say."""
-    healthy: State = states.lab
 
 
 def _forward(policy: str, *targets: str) -> NodeState:
@@ -264,28 +254,24 @@ CASES = (
 )
 
 
-def _found(case: Case, state: NodeState) -> list[Finding]:
-    return [each for each in check([state]).findings if each.id == case.id]
-
-
-@pytest.mark.parametrize("case", CASES, ids=lambda case: case.id)
+@pytest.mark.parametrize("case", (*CASES, *ROWS), ids=lambda case: case.id)
 def test_the_fault_is_found(case: Case) -> None:
-    found = _found(case, case.sick())
+    found = case.found(case.sick())
     assert any(case.words in each.title for each in found), [each.title for each in found]
     assert all(each.evidence and each.explain and each.fix and each.source for each in found)
 
 
-@pytest.mark.parametrize("case", CASES, ids=lambda case: case.id)
+@pytest.mark.parametrize("case", (*CASES, *ROWS), ids=lambda case: case.id)
 def test_the_healthy_twin_is_not(case: Case) -> None:
-    assert not _found(case, case.healthy())
+    assert not case.found(case.healthy())
 
 
 def test_every_check_has_its_fault() -> None:
-    assert {case.id for case in CASES} == {one.id for one in NODE_CHECKS}
+    assert {case.id for case in (*CASES, *ROWS)} == {one.id for one in NODE_CHECKS}
 
 
 def _both(*second: NodeState) -> set[str]:
-    ids = {one.id for one in CROSS_CHECKS}
+    ids = {one.id for one in across.CHECKS}
     return {each.id for each in check([states.lab(), *second]).findings} & ids
 
 
