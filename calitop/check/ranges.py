@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from calitop.check.evidence import of_link, of_route
 from calitop.check.facts import MASQUERADED_SET, POOL_SETS, NodeFacts, Prefix, prefix_of
+from calitop.check.mtu import wire
 from calitop.check.records import Check, Evidence, Found
 from calitop.model.network import Route
 
@@ -95,7 +96,8 @@ def _node_network(facts: NodeFacts) -> Iterator[Found]:
     """Networks of the node's own wires inside a pool."""
     for link in facts.state.links:
         networks = (own.network for own in facts.world.prefixes(link.name))
-        for network in networks if facts.index.role_of_link(link) in _WIRES else ():
+        is_wire = link is wire(facts) or facts.index.role_of_link(link) in _WIRES
+        for network in networks if is_wire else ():
             for pool in _members(facts, POOL_SETS[0]):
                 if _holds(pool, network):
                     held = Evidence("set", POOL_SETS[0], f"{POOL_SETS[0]} holds {pool}")

@@ -14,13 +14,12 @@ CALI = "calicbd8d7879b8"
 HOST_MARK = "-A CILIUM_OUTPUT -m mark ! --mark 0xe00/0xf00 {more}-j MARK --set-xmark 0xc00/0xf00"
 
 
-def _edited(*, unabridged: bool = True) -> NodeState:
+def _edited() -> NodeState:
     """The signature of cali-FORWARD's third rule stays, the rule itself was changed."""
     chain = states.chain_of(states.lab(), "filter", "cali-FORWARD")
     rules = [*chain.rules]
     rules[2] = replace(rules[2], text=rules[2].text.replace("cali+", "cali7+"))
-    state = states.with_chain(states.lab(), "filter", replace(chain, rules=tuple(rules)))
-    return state if unabridged else replace(state, files=())
+    return states.with_chain(states.lab(), "filter", replace(chain, rules=tuple(rules)))
 
 
 def _counted(table: str, chain: str, words: str) -> NodeState:

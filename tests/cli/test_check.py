@@ -60,7 +60,7 @@ def test_an_error_is_exit_status_1_and_comes_first(capsys: pytest.CaptureFixture
 
 
 def test_a_warning_is_no_error(capsys: pytest.CaptureFixture[str]) -> None:
-    status, told = checked(capsys, str(SNAPSHOTS / "faults" / "rpf-tunl0-1"))
+    status, told = checked(capsys, str(SNAPSHOTS / "faults" / "rpf-tunl0-1" / "k8s-work1"))
     assert (status, told["findings"][0]["severity"]) == (0, "warning")
 
 
