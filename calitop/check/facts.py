@@ -106,6 +106,12 @@ class NodeFacts:
         chains = self.counts.chains.values() if self.counts is not None else ()
         return any(one.values[at] is not None for one in chains for at in range(len(one.values) - 1))
 
+    @property
+    def dispatch_maps(self) -> dict[str, bool | None]:
+        """Calico's maps from interface to chain in nftables mode, and whether all elements were read."""
+        maps = self.world.nft_sets.values()
+        return {one.name: one.complete for one in maps if one.is_map and "wl-dispatch" in one.name}
+
     # -- what is there
 
     @cached_property

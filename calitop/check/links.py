@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from calitop.check.evidence import of_chain, of_link
 from calitop.check.facts import NodeFacts
-from calitop.check.records import Check, Found
+from calitop.check.records import Check, Found, Unjudged
 from calitop.cni.names import chain_role
 from calitop.model.network import Link
 
@@ -25,12 +25,15 @@ def _without_chains(facts: NodeFacts) -> Iterator[Found]:
             yield Found(title, (of_link(link), *map(of_chain, dispatch)))
 
 
-def _without_dispatch(facts: NodeFacts) -> Iterator[Found]:
-    """Chains that no dispatch rule leads to; where maps dispatch (nftables mode) nothing is said."""
+def _without_dispatch(facts: NodeFacts) -> Iterator[Found | Unjudged]:
+    """Chains that no dispatch rule leads to, nor an element of its map (nftables mode)."""
+    if cut := [name for name in facts.dispatch_maps if facts.dispatch_maps[name] is not True]:
+        yield Unjudged(f"all elements of the map {cut[0]} (nft list ruleset, without -t)")
+        return
     for link in facts.state.links:
         for key in facts.index.chains_of_interface(link.name):
             direction = _DISPATCH.get(chain_role(key.chain, key.table).group)
-            if key.backend == "native" or direction is None:
+            if direction is None:
                 continue
             callers = [ref.key.chain for ref in facts.index.callers(key)]
             if not any(direction in name for name in callers):

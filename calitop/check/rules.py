@@ -16,18 +16,19 @@ from calitop.formats.spec import comments, spec
 from calitop.model.matches import CtState, RpFilter
 from calitop.model.rules import Chain, ChainKey, Rule
 
-_HASH = re.compile(r"cali:[\w-]{16}")
+_HASH = re.compile(r"(cali:[\w-]{16})(?:;.*)?", re.S)
+"""Alone in iptables; in nft's one comment the words follow (felix/nftables/renderer.go)."""
 
 
 def _duplicates(facts: NodeFacts) -> Iterator[Found]:
     """One signature several times in one chain: it holds the rule's place, so two never share one."""
     for key, chain in facts.index.chains.items():
-        if key.backend == "native" or not chain.may_hold("cali:"):
+        if not chain.may_hold("cali:"):
             continue
         by_hash: defaultdict[str, list[int]] = defaultdict(list)
         for at, rule in enumerate(chain.rules):
-            for signature in filter(_HASH.fullmatch, comments(rule)):
-                by_hash[signature].append(at)
+            for signed in filter(None, map(_HASH.fullmatch, comments(rule))):
+                by_hash[signed[1]].append(at)
         for signature, places in by_hash.items():
             if len(places) > 1:
                 evidence = tuple(of_rule(key, at, chain.rules[at]) for at in places[:3])
@@ -39,13 +40,13 @@ def _duplicates(facts: NodeFacts) -> Iterator[Found]:
 def _unsigned(facts: NodeFacts) -> Iterator[Found]:
     """Rules without signature among Felix's signed ones."""
     for key, chain in facts.index.chains.items():
-        if calico_rest(key.chain) is None or key.backend == "native" or not chain.may_hold("cali:"):
+        if calico_rest(key.chain) is None or not chain.may_hold("cali:"):
             continue
         owners = [comment_owner(rule.text) for rule in chain.rules]
         if "calico" not in owners:
             continue
         for at, (owner, rule) in enumerate(zip(owners, chain.rules, strict=True)):
-            if owner != "calico" and rule.language == "iptables":
+            if owner != "calico" and (rule.language == "iptables" or key.backend == "native"):
                 yield Found(
                     f"rule {rule.number or '?'} of {key.chain} is not Felix's", (of_rule(key, at, rule),)
                 )

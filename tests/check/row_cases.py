@@ -118,7 +118,7 @@ def _elsewhere() -> NodeState:
     return states.with_route(state, f"{POD}/32", "tunl0", gateway="172.16.189.102", proto="bird")
 
 
-ROWS = (
+ROWS: tuple[Case, ...] = (
     Case("edited-felix-chain", _edited, "cali-FORWARD is not as Felix wrote it"),
     Case(
         "spoofed-sources-counted",
