@@ -16,11 +16,13 @@ from calitop.path.network import Network
 from calitop.path.node import Node
 from calitop.path.policy import Way
 from calitop.path.routing import lookup
-from calitop.path.steps import Path
+from calitop.path.steps import Path, Step
 from calitop.path.trace import Request, Traced, trace
 
 _POLICY = ("fw-", "tw-", "pi-", "po-", "pri-", "pro-", "gi-", "go-")
 """How chains of Calico begin in which a packet is dropped because a policy wants it."""
+_OWN_MASQUERADE = ("calico", "cilium", "kube-proxy")
+"""Their rules masquerade on purpose; what follows for policies is worth knowing."""
 _LOST = ("dropped", "rejected")
 _Placed = tuple[NodeFacts, Found]
 
@@ -30,8 +32,7 @@ _Placed = tuple[NodeFacts, Found]
 
 def _lost(nodes: Sequence[NodeFacts]) -> Iterator[_Placed]:
     """One finding for each place at which flows surely end, with the first pair of pods."""
-    by_name = {facts.name: facts for facts in nodes if facts.name is not None}
-    network = Network([Node(name, facts.state) for name, facts in by_name.items()])
+    network, by_name = _network(nodes)
     told = set()
     for one, other in pairs(list(by_name.values())):
         for source, target, path in _losses(network, one, other):
@@ -40,6 +41,12 @@ def _lost(nodes: Sequence[NodeFacts]) -> Iterator[_Placed]:
             if where is not None and at is not None and where not in told:
                 told.add(where)
                 yield from _loss(at, where, source, target, path)
+
+
+def _network(nodes: Sequence[NodeFacts]) -> tuple[Network, dict[str | None, NodeFacts]]:
+    """The nodes as a trace wants them; those without a name are left out."""
+    named = [(facts.name, facts) for facts in nodes if facts.name is not None]
+    return Network([Node(name, facts.state) for name, facts in named]), dict(named)
 
 
 def _losses(network: Network, one: End, other: End) -> Iterator[tuple[End, End, Path]]:
@@ -99,6 +106,37 @@ def _proofs(facts: NodeFacts, where: Where, source: End, target: End) -> Iterato
     way = lookup(facts.world, far_end).way
     if way is not None and way.route is not None and where.chain is None:
         yield of_route(way.route)
+
+
+# -- with another source
+
+
+def _masqueraded(nodes: Sequence[NodeFacts]) -> Iterator[_Placed]:
+    """One finding for each rule that gives a pod's packets to another pod a new source."""
+    network, by_name = _network(nodes)
+    told = set()
+    for one, other in pairs(list(by_name.values())):
+        traced = _traced(network, one, other)
+        step = _rewriting(traced.forward, one) if traced is not None else None
+        facts = by_name.get(step.node) if step is not None else None
+        if step is None or step.key is None or step.index is None or facts is None:
+            continue
+        place = (step.node, step.key, step.index)
+        if place not in told:
+            told.add(place)
+            rule = facts.index.chains[step.key].rules[step.index]
+            is_known = facts.index.owner_of_rule(step.key, rule) in _OWN_MASQUERADE
+            title = f"what {one.ip} sends to {other.ip} gets another source"
+            evidence = (of_rule(step.key, step.index, rule), of_pod(one.pod), of_pod(other.pod))
+            yield facts, Found(title, evidence, "info" if is_known else None)
+
+
+def _rewriting(path: Path, sender: End) -> Step | None:
+    """The rule that gives a surely delivered packet another source."""
+    if path.verdict != "delivered" or path.steps[-1].packet.src in (None, sender.ip):
+        return None
+    rules = (step for step in path.steps if step.kind == "rule" and step.packet.src == sender.ip)
+    return next((step for step in rules if step.action.startswith(("MASQUERADE", "SNAT"))), None)
 
 
 # -- answered by another way
@@ -176,6 +214,17 @@ CROSS_CHECKS = (
         "and that of all to 0; a route: see which program should make it.",
         "projectcalico/calico#4630; cilium/cilium#10645; Linux, ip-sysctl.rst",
         _lost,
+    ),
+    CrossCheck(
+        "pods-masqueraded",
+        "warning",
+        ("links", "routes", "rules", "pods"),
+        "The other pod sees a node's address instead of the pod's: policies that know pods by address do not "
+        "fit, and the answer may take another way.",
+        "Except the pods' ranges from the rule, as destinations too. If it is Calico's or Cilium's own: see "
+        "the pools and Cilium's native routing CIDR.",
+        "projectcalico/calico#3440, #6235, #12920",
+        _masqueraded,
     ),
     CrossCheck(
         "asymmetric-path",

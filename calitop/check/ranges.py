@@ -94,9 +94,10 @@ def _members(facts: NodeFacts, name: str) -> list[Prefix]:
 
 def _node_network(facts: NodeFacts) -> Iterator[Found]:
     """Networks of the node's own wires inside a pool."""
+    best = wire(facts)
     for link in facts.state.links:
         networks = (own.network for own in facts.world.prefixes(link.name))
-        is_wire = link is wire(facts) or facts.index.role_of_link(link) in _WIRES
+        is_wire = link is best or facts.index.role_of_link(link) in _WIRES
         for network in networks if is_wire else ():
             for pool in _members(facts, POOL_SETS[0]):
                 if _holds(pool, network):

@@ -67,6 +67,19 @@ def test_an_unread_way_is_not_judged() -> None:
     assert not _found("pod-flow-lost", replace(work1, ip_rules=(*work1.ip_rules, rule)), work2)
 
 
+def test_a_foreign_masquerade_between_pods_is_a_warning() -> None:
+    """As a kubelet's unit file once set it (projectcalico/calico#6235)."""
+    work1, work2 = _lab()
+    text = "-A POSTROUTING ! -d 192.0.2.0/24 -j MASQUERADE"
+    found = _found("pods-masqueraded", states.with_rule(work1, "nat", "POSTROUTING", text, 0), work2)
+    assert {(each.severity, each.node) for each in found} == {("warning", WORK1)}
+    assert found[0].evidence[0].text == f"nat: {text}"
+
+
+def test_pods_of_the_lab_keep_their_source() -> None:
+    assert not _found("pods-masqueraded", *_lab())
+
+
 def test_ways_by_two_tunnels_are_asymmetric() -> None:
     titles = [each.title for each in _found("asymmetric-path", *_lab())]
     assert len(titles) == 2
@@ -120,6 +133,7 @@ def test_static_chains_that_differ() -> None:
 def test_every_cross_check_has_its_fault() -> None:
     here = {
         "pod-flow-lost",
+        "pods-masqueraded",
         "asymmetric-path",
         "invalid-drop-one-way",
         "ipip-sender-unknown",
