@@ -9,7 +9,11 @@ from calitop.check.evidence import of_link, of_pod, of_route, of_rule
 from calitop.check.facts import NodeFacts
 from calitop.check.records import Check, Evidence, Found
 from calitop.cni.names import calico_rest
+from calitop.model.network import Route
 from calitop.path.routing import lookup
+
+_SHOWN = 20
+"""Routes that a finding shows; a listing of one namespace leaves out hundreds."""
 
 
 def _without_route(facts: NodeFacts) -> Iterator[Found]:
@@ -48,14 +52,19 @@ def _rpfilters(facts: NodeFacts) -> Iterator[Evidence]:
 
 
 def _without_pod(facts: NodeFacts) -> Iterator[Found]:
-    """Single addresses at Calico's interfaces that no listed pod has, where pods of this node are listed."""
+    """One finding for all addresses at workloads that no listed pod has, where this node's are listed."""
     known = {pod.ip.split("/")[0] for pod in facts.state.pods if pod.ip}
+    lone: list[Route] = []
     for route, prefix in facts.routes_of("calico") if facts.running else ():
         is_single = prefix.prefixlen == prefix.max_prefixlen and route.gateway is None
         link = facts.world.links.get(route.dev or "")
         is_workload = link is not None and facts.index.role_of_link(link) == "workload"
         if is_single and is_workload and str(prefix.network_address) not in known:
-            yield Found(f"{route.dst} is routed to {route.dev}, but no listed pod has it", (of_route(route),))
+            lone.append(route)
+    if lone:
+        more = f" and {len(lone) - 1} more" if len(lone) > 1 else ""
+        title = f"{lone[0].dst}{more} is routed to a pod's interface, but no listed pod has it"
+        yield Found(title, tuple(map(of_route, lone[:_SHOWN])))
 
 
 CHECKS = (
