@@ -9,6 +9,7 @@ import pytest
 from calitop.check.catalogue import CROSS_CHECKS, NODE_CHECKS, check
 from calitop.check.facts import NEEDS
 from calitop.check.records import Checked, Finding
+from calitop.counters.compare import compare
 from calitop.errors import BadSnapshot
 from calitop.model.node import NodeState
 from calitop.snapshot.open import open_snapshots
@@ -20,7 +21,10 @@ HEALTHY = [SHARED / "captures" / name for name in ("baseline", "baseline.legacy"
 
 
 def _checked(path: Path) -> Checked:
-    return check([moment for node in open_snapshots([str(path)]) for moment in node.moments[-1:]])
+    """As the command does: the last moment of each node, with what was counted since the one before."""
+    nodes = [node.moments for node in open_snapshots([str(path)])]
+    counts = [compare(*moments[-2:]) if len(moments) > 1 else None for moments in nodes]
+    return check([moments[-1] for moments in nodes], counts)
 
 
 def _alarms(checked: Checked) -> list[Finding]:
@@ -62,6 +66,13 @@ def test_a_fault_of_the_lab_is_found_on_its_node_alone() -> None:
         ("pod-flow-lost", "k8s-work1"),
         ("rp-filter-on-tunnel", "k8s-work1"),
     ]
+
+
+def test_a_mark_that_names_no_endpoint_is_an_error_on_the_sender() -> None:
+    errors = [
+        (each.id, each.node) for each in _alarms(_checked(states.SNAPSHOTS / "faults" / "identity-mark"))
+    ]
+    assert errors == [("unknown-endpoint-counted", "k8s-work2")]
 
 
 def test_a_node_of_which_nothing_was_read_is_not_called_healthy() -> None:
