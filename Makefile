@@ -16,7 +16,7 @@ run: .venv/run ## open the bundled snapshots
 	@$(BIN)/calitop $(PATHS)
 test: .venv/dev ## all tests; as root on Debian it first installs what the kernel tests need
 	@scripts/system-packages
-	@$(BIN)/pytest
+	@$(BIN)/pytest -n 2 --dist loadgroup
 check: .venv/dev ## the whole gate: format, lint, types, walls between the rooms, tests
 	@$(BIN)/ruff format --check . && $(BIN)/ruff check . && $(BIN)/mypy && $(BIN)/lint-imports
 	@$(MAKE) --no-print-directory test

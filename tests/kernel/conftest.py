@@ -11,15 +11,22 @@ import pytest
 from tests.kernel.netns import Namespace, namespace, why_not
 
 
+# First of all, so that the plugin that deals the tests out sees the group.
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Skip what is marked `kernel` with the reason why it cannot run here; in CI that is a failure."""
+    """One worker for all that is marked `kernel`; skip it with the reason why it cannot run, in CI fail.
+
+    Beside each other these tests would see each other's traffic and processor time; beside the
+    other tests they only wait.
+    """
     reason = why_not()
-    if reason is None:
-        return
-    if os.environ.get("CALITOP_REQUIRE_KERNEL"):
+    if reason is not None and os.environ.get("CALITOP_REQUIRE_KERNEL"):
         pytest.exit(f"the kernel tests cannot run: {reason}", returncode=1)
     for item in items:
-        if item.get_closest_marker("kernel"):
+        if not item.get_closest_marker("kernel"):
+            continue
+        item.add_marker(pytest.mark.xdist_group("kernel"))
+        if reason is not None:
             item.add_marker(pytest.mark.skip(reason=reason))
 
 
