@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -20,6 +21,7 @@ from calitop.cni.names import (
 )
 from calitop.cni.owners import covers, owner_of_ip_rule, owner_of_link, owner_of_route
 from calitop.cni.pods import interface_name, node_of_list, pod_name
+from calitop.cni.profiles import profiles_by_chain
 from calitop.cni.rule_index import RuleIndex, RuleRef
 from calitop.model.network import IpRule, Link, Route
 from calitop.model.node import NodeState, Pod
@@ -101,6 +103,11 @@ class NodeIndex:
         from calitop.cni.marks import infer
 
         return infer(self.state)
+
+    @cached_property
+    def profiles_by_chain(self) -> Mapping[str, str]:
+        """Profiles that may be here, by the name of their chain; also where that is a hash."""
+        return profiles_by_chain(self.state.pods, (key.chain for key in self.chains))
 
     @cached_property
     def local_pods(self) -> tuple[Pod, ...]:

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
 
-from calitop.cni.felix_hash import chain_name
 from calitop.cni.index import NodeIndex, RuleRef
 from calitop.cni.names import ChainRole, calico_rest
 from calitop.cni.pods import pod_name
@@ -66,27 +64,12 @@ def clear_name(index: NodeIndex, key: ChainKey) -> str | None:
         told = _CLEAR_NAME.fullmatch(text)
         if told is not None:
             return told[2]
-    prefix, rest = named.groups()
-    if not rest.startswith("_"):
-        return rest
-    return next((one for one in _candidates(index) if chain_name(prefix, one) == key.chain), None)
-
-
-def _candidates(index: NodeIndex) -> Iterator[str]:
-    """Profiles that a node with these pods and chains may have."""
-    spaces = {pod.namespace for pod in index.state.pods if pod.namespace} | {"default", "kube-system"}
-    profiles = (_NAMED.fullmatch(key.chain) for key in index.chains)
-    spaces |= {found[2].removeprefix("kns.") for found in profiles if found and found[2].startswith("kns.")}
-    for space in sorted(spaces):
-        yield f"kns.{space}"
-        yield f"ksa.{space}.default"
-        # Most service accounts are called like what runs under them.
-        yield from sorted({f"ksa.{space}.{name}" for pod in index.state.pods for name in _prefixes(pod.name)})
-
-
-def _prefixes(pod: str) -> Iterator[str]:
-    parts = pod.split("-")
-    return ("-".join(parts[:count]) for count in range(1, len(parts) + 1))
+    start, rest = named.groups()
+    return (
+        index.profiles_by_chain.get(f"{start[start.index('cali-') :]}{rest}")
+        if rest.startswith("_")
+        else rest
+    )
 
 
 def _behind(index: NodeIndex, key: ChainKey) -> str:

@@ -147,10 +147,13 @@ _VERDICTS = {
 
 
 def _alike(rule: Rule) -> str:
-    """The rule without its chain and Felix's hash: the chains of a thousand pods are parsed as one."""
+    """The rule without its chain and its comments: the chains of a thousand pods are parsed as one."""
     if rule.language != "iptables":
         return rule.text
-    return _HASH.sub("", _CHAIN.sub("-A x ", rule.text, count=1), count=1)
+    text, found = _CHAIN.sub("-A x ", rule.text, count=1), 1
+    while found:
+        text, found = _COMMENT.subn(r"\1", text)
+    return text
 
 
 def _joined(clauses: list[str]) -> str:
@@ -167,5 +170,6 @@ def _is_of_packet(clause: str) -> bool:
 
 
 _CHAIN = re.compile(r'^-A [^\s"\\]+ ')
-_HASH = re.compile(r'-m comment --comment "cali:[\w-]{16}" ')
+_COMMENT = re.compile(r'^(-A x(?: [^\s"\\]+)*?) -m comment --comment (?:"(?:[^"\\]|\\.)*"|[^\s"\\]+)(?= )')
+"""The first comment, where nothing before it is quoted: inside quotes the same words are none."""
 _PACKET, _MARK = "the packet ", "the packet mark "

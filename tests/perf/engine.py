@@ -7,8 +7,13 @@ from dataclasses import replace
 from functools import partial
 from ipaddress import ip_address
 from pathlib import Path
+from time import perf_counter
 
+from calitop.check.catalogue import check
 from calitop.cni.index import NodeIndex
+from calitop.explain.chain_words import explain_chain
+from calitop.explain.hash_words import chain_hashes
+from calitop.explain.rule_words import explain_rule
 from calitop.formats import iptables_save
 from calitop.model.node import NodeState
 from calitop.outline import Outline
@@ -36,6 +41,7 @@ def engine_rows(size: str, folder: Path) -> Iterator[Row]:
     index = NodeIndex(state)
     yield from path_rows(size, state)
     yield from outline_rows(size, state, index)
+    yield from meaning_rows(size, state)
     search(state, index, "warm up")
     for words in ("cali", "KUBE-SEP", "no such thing at all"):
         yield Row(f"{size}: search {words!r}", median_ms(partial(search, state, index, words)), "ms")
@@ -49,6 +55,40 @@ def path_rows(size: str, state: NodeState) -> Iterator[Row]:
     yield Row(f"{size}: first path", median_ms(partial(trace, network, to_pod), rounds=1), "ms")
     yield Row(f"{size}: path to a pod", median_ms(partial(trace, network, to_pod)), "ms")
     yield Row(f"{size}: path to a service", median_ms(partial(trace, network, to_service)), "ms")
+
+
+def meaning_rows(size: str, state: NodeState) -> Iterator[Row]:
+    """Explaining every rule and chain, recomputing every signature, and all checks of the node.
+
+    Each begins on an index of its own, so that the first one pays for what the others share.
+    """
+    fresh = partial(NodeIndex, state)
+    yield Row(f"{size}: explain all rules and chains", median_ms(lambda: _explain_all(fresh())), "ms")
+    yield Row(f"{size}: recompute all signatures", median_ms(lambda: _recompute_all(fresh())), "ms")
+    yield Row(f"{size}: all checks", median_ms(partial(check, [state])), "ms")
+    index = fresh()
+    _explain_all(index)
+    yield Row(f"{size}: explain the slowest rule", max(_each_rule_ms(index)), "ms")
+
+
+def _explain_all(index: NodeIndex) -> None:
+    for key, chain in index.chains.items():
+        explain_chain(index, key)
+        for at in range(len(chain.rules)):
+            explain_rule(index, key, at)
+
+
+def _recompute_all(index: NodeIndex) -> None:
+    for key in index.chains:
+        chain_hashes(index, key)
+
+
+def _each_rule_ms(index: NodeIndex) -> Iterator[float]:
+    for key, chain in index.chains.items():
+        for at in range(len(chain.rules)):
+            begun = perf_counter()
+            explain_rule(index, key, at)
+            yield (perf_counter() - begun) * 1000
 
 
 def outline_rows(size: str, state: NodeState, index: NodeIndex) -> Iterator[Row]:
