@@ -36,6 +36,7 @@ from calitop.check.records import (
     Finding,
     Found,
     KnownFault,
+    NodeChecks,
     NotChecked,
     Unjudged,
 )
@@ -82,7 +83,14 @@ def check(states: Sequence[NodeState], counts: Sequence[Counts | None] = ()) -> 
         told += _across(nodes)
     findings = [each for each in told if isinstance(each, Finding)]
     findings.sort(key=lambda each: SEVERITIES.index(each.severity))
-    return Checked(tuple(findings), tuple(each for each in told if isinstance(each, NotChecked)))
+    not_checked = tuple(each for each in told if isinstance(each, NotChecked))
+    return Checked(tuple(findings), not_checked, tuple(_counted(facts, len(nodes) > 1) for facts in nodes))
+
+
+def _counted(facts: NodeFacts, with_others: bool) -> NodeChecks:
+    checks: tuple[KnownFault, ...] = (*NODE_CHECKS, *CROSS_CHECKS) if with_others else NODE_CHECKS
+    not_done = sum(bool(facts.lacks(one.needs)) for one in checks)
+    return NodeChecks(facts.name, len(checks) - not_done, not_done)
 
 
 def _on_node(facts: NodeFacts) -> Iterator[Finding | NotChecked]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -104,9 +105,27 @@ class NotChecked:
 
 
 @dataclass(frozen=True, slots=True)
+class NodeChecks:
+    """How much of a node was checked, so that no finding is not taken for no fault."""
+
+    name: str | None
+    done: int
+    not_done: int
+
+
+@dataclass(frozen=True, slots=True)
 class Checked:
     """All that the checks tell of the given nodes."""
 
     findings: tuple[Finding, ...]
     """The worst first."""
     not_checked: tuple[NotChecked, ...]
+    nodes: tuple[NodeChecks, ...]
+    """As they were given."""
+
+    def waiting(self) -> Mapping[tuple[str | None, str], Sequence[str]]:
+        """The checks that wait for one input of one node: ids by the node's name and what it needs."""
+        ids: defaultdict[tuple[str | None, str], list[str]] = defaultdict(list)
+        for each in self.not_checked:
+            ids[each.node, each.needs].append(each.id)
+        return ids

@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from shutil import get_terminal_size
 
+from calitop.check.asked import with_asked_members
 from calitop.check.catalogue import check
-from calitop.check.facts import ASKED_SETS
 from calitop.cli.arguments import Arguments
 from calitop.cni.pods import with_interfaces
 from calitop.counters.compare import compare
 from calitop.counters.counts import Counts
-from calitop.errors import CalitopError
-from calitop.model.node import IpSet, NodeState
+from calitop.model.node import NodeState
 from calitop.report.check import check_json
 from calitop.report.check_text import check_text
 from calitop.report.envelope import json_text
 from calitop.snapshot.open import open_snapshots
-from calitop.sources.source import TellsSets
 
 _PIPE_WIDTH = 160
 """Columns of the text where no terminal reads it."""
@@ -53,17 +50,6 @@ def _live(arguments: Arguments) -> NodeState:
 
     source = live_source(arguments)
     try:
-        state = with_interfaces(source.structure().state)
-        return replace(state, sets=tuple(_with_members(source, one) for one in state.sets))
+        return with_asked_members(with_interfaces(source.structure().state), source.set_members)
     finally:
         source.close()
-
-
-def _with_members(source: TellsSets, ipset: IpSet) -> IpSet:
-    """The set as it is now; without members where it cannot be read, so that its checks say so."""
-    if ipset.name not in ASKED_SETS:
-        return ipset
-    try:
-        return source.set_members(ipset.name)
-    except CalitopError:
-        return ipset

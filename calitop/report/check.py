@@ -16,6 +16,9 @@ def check_json(checked: Checked) -> Json:
         "not_checked": [
             {"id": each.id, "node": each.node, "needs": each.needs} for each in checked.not_checked
         ],
+        "nodes": [
+            {"name": each.name, "done": each.done, "not_done": each.not_done} for each in checked.nodes
+        ],
     }
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterator
 from textwrap import wrap
 
@@ -29,6 +28,11 @@ def check_text(checked: Checked, width: int) -> str:
     return "\n".join(printable(line) for line in lines) + "\n"
 
 
+def finding_text(found: Finding, width: int) -> str:
+    """One finding for a ticket: severity, node, title, id, evidence, why, what to do, source."""
+    return "\n".join(printable(line) for line in _finding(found, width)) + "\n"
+
+
 def _summary(checked: Checked) -> str:
     counts = (sum(each.severity == one for each in checked.findings) for one in SEVERITIES)
     errors, warnings, infos = counts
@@ -52,11 +56,8 @@ def _labelled(label: str, words: str, width: int) -> Iterator[str]:
 
 def _not_checked(checked: Checked, width: int) -> Iterator[str]:
     """One line for each node and missing input, with the checks that wait for it."""
-    waiting: defaultdict[tuple[str, str], list[str]] = defaultdict(list)
-    for each in checked.not_checked:
-        waiting[each.node or "?", each.needs].append(each.id)
-    for (node, needs), ids in waiting.items():
-        yield f"  {node}: needs {needs}"
+    for (node, needs), ids in checked.waiting().items():
+        yield f"  {node or '?'}: needs {needs}"
         yield from (
             f"      {line}" for line in wrap(", ".join(ids), max(width - 6, 20), break_on_hyphens=False)
         )

@@ -42,7 +42,11 @@ def checked(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, dict[
 def test_findings_follow_the_contract(capsys: pytest.CaptureFixture[str]) -> None:
     status, told = checked(capsys, str(SNAPSHOTS / "lab"))
     assert status == 0
-    assert told.keys() == {"calitop", "findings", "not_checked"}
+    assert told.keys() == {"calitop", "findings", "not_checked", "nodes"}
+    assert [each["name"] for each in told["nodes"]] == ["k8s-work1", "k8s-work2"]
+    for node in told["nodes"]:
+        missing = [each["id"] for each in told["not_checked"] if each["node"] == node["name"]]
+        assert node["not_done"] == len(missing) and node["done"] > 30
     assert told["findings"]
     for found in told["findings"]:
         assert found.keys() == FINDING
