@@ -55,6 +55,16 @@ class Desk:
             self.choice = self._first_choice(node)
         return True
 
+    def choose_state(self, state: NodeState) -> bool:
+        """Look at that very moment of its node; False where it is not among them any more."""
+        for node, one in enumerate(self.snapshots):
+            for moment, each in enumerate(one.moments):
+                if each is state:
+                    self.choose_node(node)
+                    self.choice = replace(self.choice, moment=moment)
+                    return True
+        return False
+
     def step_moment(self, step: int) -> bool:
         """Look at an earlier or later moment; False at the end."""
         moment = self.choice.moment + step

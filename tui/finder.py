@@ -4,34 +4,37 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Generic, TypeVar
 
-from calitop.model.node import Pod
+from calitop.model.node import NodeState, Pod
 from calitop.search import Hit, search
 from widgets.view import ChainId, LinkId, MapId, RuleId, SetId, Subject, View, route_id
 
 FOUND = 2000
 """Places that are kept; who has found more types more."""
 
+P = TypeVar("P")
+
 
 @dataclass
-class Finder:
+class Finder(Generic[P]):
     """Places found, in the order of the panes."""
 
     words: str = ""
-    places: Sequence[Subject] = ()
+    places: Sequence[P] = ()
     at: int = 0
 
-    def take(self, words: str, places: Sequence[Subject], prefer: type | tuple[type, ...]) -> Subject | None:
+    def take(self, words: str, places: Sequence[P], prefer: type | tuple[type, ...] = object) -> P | None:
         """Take over what was found; the first place of the preferred kind, or the first at all."""
         self.words, self.places = words, places
         self.at = next((i for i, place in enumerate(places) if isinstance(place, prefer)), 0)
         return self.current()
 
-    def current(self) -> Subject | None:
+    def current(self) -> P | None:
         """The place looked at."""
         return self.places[self.at] if self.places else None
 
-    def step(self, step: int) -> Subject | None:
+    def step(self, step: int) -> P | None:
         """The next or previous place, around the ends."""
         if self.places:
             self.at = (self.at + step) % len(self.places)
@@ -65,7 +68,7 @@ def _place(view: View, hit: Hit) -> Subject | None:
     if hit.link is not None:
         return LinkId(hit.link.name)
     if hit.pod is not None:
-        return _pod_place(view, hit.pod)
+        return pod_place(view.state, hit.pod)
     if hit.map is not None:
         return MapId(hit.map, hit.element)
     if hit.ipset is not None:
@@ -75,8 +78,8 @@ def _place(view: View, hit: Hit) -> Subject | None:
     return ChainId(hit.key) if hit.rule_index is None else RuleId(hit.key, hit.rule_index)
 
 
-def _pod_place(view: View, pod: Pod) -> Subject | None:
+def pod_place(state: NodeState, pod: Pod) -> Subject | None:
     """A pod is found where this node knows it: at its interface, else at the route to its address."""
-    if pod.interface is not None and view.state.link(pod.interface) is not None:
+    if pod.interface is not None and state.link(pod.interface) is not None:
         return LinkId(pod.interface)
-    return next((route_id(route) for route in view.state.routes if route.dst == pod.ip), None)
+    return next((route_id(route) for route in state.routes if route.dst == pod.ip), None)

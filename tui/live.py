@@ -15,6 +15,7 @@ from calitop.model.rules import TableKey
 from calitop.poller import Poll, Poller
 from calitop.sources.source import Source, TellsSets
 from tui.messages import PollCompleted
+from tui.pictures import Picture
 from tui.shown import Preparer, Shown, backends_of, problem_count
 from widgets.signs import Signs
 from widgets.status_line import Status
@@ -75,6 +76,24 @@ class LiveFeed:
         """
         from calitop.hits.moved import hits_of
 
+        poll, before = self._read_now()
+        name = poll.state.name or self.source.name
+        return hits_of(name, before, poll.state, poll.counts, poll.index)
+
+    def picture(self) -> Picture:
+        """The node read now with what counted since the baseline and the members that checks look at; waits.
+
+        Raises:
+            SourceUnavailable: The node cannot be read now.
+        """
+        from calitop.check.asked import with_asked_members
+
+        poll, _ = self._read_now()
+        state = with_asked_members(poll.state, self.set_members)
+        return Picture(state.name or self.source.name, state, poll.counts)
+
+    def _read_now(self) -> tuple[Poll, NodeState]:
+        """A full reading made now, and the baseline's state."""
         wanted = self.poller.read_all()
         with self._came:
             self._came.wait_for(lambda: self._stopped or self._answers(wanted), PATIENCE_S)
@@ -82,8 +101,7 @@ class LiveFeed:
         if poll is None or before is None or poll.failure or poll.read_all < wanted:
             reason = (poll.failure if poll else None) or "no reading came"
             raise SourceUnavailable(f"the node was not read: {reason}", "try again")
-        name = poll.state.name or self.source.name
-        return hits_of(name, before[1], poll.state, poll.counts, poll.index)
+        return poll, before[1]
 
     def _answers(self, wanted: int) -> bool:
         return self._newest is not None and (

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
+from calitop.model.node import NodeState
 from calitop.set_members import SetMembers, saved_set, who_has
 from tui.live import LiveFeed
-from widgets.view import View
 
 
-def read_set(view: View, feed: LiveFeed | None, name: str) -> SetMembers:
+def read_set(state: NodeState, feed: LiveFeed | None, name: str) -> SetMembers:
     """The set with its members and whom they belong to; slow, for a thread.
 
     Raises:
         CalitopError: There is no such set, or its members are not known.
     """
-    found = feed.set_members(name) if feed is not None else saved_set(view.state, name)
-    return SetMembers(found, who_has(view.state)).prepare()
+    found = feed.set_members(name) if feed is not None else saved_set(state, name)
+    return SetMembers(found, who_has(state)).prepare()

@@ -9,7 +9,7 @@ from calitop.model.node import NodeState, SourceFile
 from widgets.facts import Fact, chain_words
 from widgets.lines import FactList
 from widgets.signs import UNICODE, Signs
-from widgets.text import wrap
+from widgets.text import plain, wrap
 
 
 def file_facts(state: NodeState, resets: Sequence[Reset] = ()) -> list[Fact]:
@@ -60,6 +60,11 @@ class FileList(FactList):
             for fact in file_facts(self._state, self._resets)
             for line in wrap(fact.text.strip(), room - len(_indent(fact.text)))
         ]
+
+    def go_to(self, file: str) -> None:
+        """Put the cursor on a file."""
+        begins = next((n for n, fact in enumerate(self.lines) if fact.text.startswith(plain(file))), 0)
+        self.move_to(begins)
 
     def pane_title(self) -> str:
         """How much was read, and how much of it was not understood."""

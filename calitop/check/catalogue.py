@@ -84,12 +84,14 @@ def check(states: Sequence[NodeState], counts: Sequence[Counts | None] = ()) -> 
     findings = [each for each in told if isinstance(each, Finding)]
     findings.sort(key=lambda each: SEVERITIES.index(each.severity))
     not_checked = tuple(each for each in told if isinstance(each, NotChecked))
-    return Checked(tuple(findings), not_checked, tuple(_counted(facts, len(nodes) > 1) for facts in nodes))
+    return Checked(
+        tuple(findings), not_checked, tuple(_counted(facts, len(nodes) > 1, not_checked) for facts in nodes)
+    )
 
 
-def _counted(facts: NodeFacts, with_others: bool) -> NodeChecks:
+def _counted(facts: NodeFacts, with_others: bool, not_checked: Sequence[NotChecked]) -> NodeChecks:
     checks: tuple[KnownFault, ...] = (*NODE_CHECKS, *CROSS_CHECKS) if with_others else NODE_CHECKS
-    not_done = sum(bool(facts.lacks(one.needs)) for one in checks)
+    not_done = len({each.id for each in not_checked if each.node == facts.name})
     return NodeChecks(facts.name, len(checks) - not_done, not_done)
 
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator
 from textwrap import wrap
 
-from calitop.check.records import SEVERITIES, Checked, Finding
+from calitop.check.records import Checked, Finding, Severity
 from calitop.report.text import plural, printable
 
 _SIGNS = {"error": "✖ ERROR", "warning": "! WARNING", "info": "i INFO"}
@@ -34,10 +35,16 @@ def finding_text(found: Finding, width: int) -> str:
 
 
 def _summary(checked: Checked) -> str:
-    counts = (sum(each.severity == one for each in checked.findings) for one in SEVERITIES)
-    errors, warnings, infos = counts
-    told = f"{plural(errors, 'error')}, {plural(warnings, 'warning')}, {infos} for information"
-    return f"{told}; {plural(len(checked.not_checked), 'check')} lacked input"
+    done = plural(sum(each.done for each in checked.nodes), "check")
+    told = severity_words(each.severity for each in checked.findings)
+    return f"{told}; {done} done, {len(checked.not_checked)} lacked input"
+
+
+def severity_words(severities: Iterable[Severity]) -> str:
+    """How many there are of each."""
+    counts = Counter(severities)
+    errors, warnings = plural(counts["error"], "error"), plural(counts["warning"], "warning")
+    return f"{errors}, {warnings}, {counts['info']} for information"
 
 
 def _finding(found: Finding, width: int) -> Iterator[str]:

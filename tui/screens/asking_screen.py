@@ -134,7 +134,8 @@ class AskingScreen(SearchScreen):
             self._go_by(*wanted)
 
     def _go_by(self, subject: Subject, by: Place) -> None:
-        self.steps.jump(subject, by=by)
+        if not self.steps.jump(subject, by=by):
+            self.steps.history.leave(by)
         self._focus_active()
 
     # A probe -----------------------------------------------------------------------------

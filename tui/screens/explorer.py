@@ -11,13 +11,13 @@ from textual import on
 from calitop.errors import CalitopError
 from tui.bindings import bindings
 from tui.messages import Told
-from tui.screens.asking_screen import AskingScreen
+from tui.screens.checking_screen import CheckingScreen
 from widgets.status_line import StatusLine
 
 OFFLINE = "a snapshot is not polled"
 
 
-class Explorer(AskingScreen):
+class Explorer(CheckingScreen):
     """One node, live or saved."""
 
     BINDINGS = bindings()

@@ -34,8 +34,12 @@ class FilesScreen(ModalScreen[None]):
 
     BINDINGS = [Binding("escape,q,f,enter,backspace", "dismiss", "close", show=False), *MOVING]
 
-    def __init__(self, state: NodeState, resets: Sequence[Reset], signs: Signs) -> None:
+    def __init__(
+        self, state: NodeState, resets: Sequence[Reset], signs: Signs, at: str | None = None
+    ) -> None:
+        """Over the files of a node; the cursor begins at the file of that name."""
         super().__init__()
+        self._at = at
         self._resets = resets
         self._state = state
         self._signs = signs
@@ -46,7 +50,10 @@ class FilesScreen(ModalScreen[None]):
 
     def on_mount(self) -> None:
         """The list has the keys."""
-        self.query_one(FileList).focus()
+        files = self.query_one(FileList)
+        files.focus()
+        if self._at is not None:
+            self.call_after_refresh(files.go_to, self._at)
 
     def action_cursor(self, how: str) -> None:
         """Move in the list."""

@@ -12,6 +12,7 @@ from textual.events import Resize
 from textual.screen import Screen
 
 from calitop.cni.index import NodeIndex
+from calitop.model.node import NodeState
 from tui.bindings import BY_ID, KEYS, keys_in_use
 from tui.desk import Desk
 from tui.linked import related_to, sets_behind
@@ -289,14 +290,18 @@ class PanesScreen(Screen[None]):
     def open_set(self, name: str) -> None:
         """Show the members of a set."""
         if self.shown is not None:
-            from tui.screens.set_screen import SetScreen
+            self.open_set_of(self.shown.view.state, name)
 
-            state = self.shown.view.state
-            known = next((one for one in state.sets if one.name == name), None)
-            expected = known.size if known is not None else None
-            read = partial(read_set, self.shown.view, self.feed, name)
-            self.app.push_screen(SetScreen(name, expected, read, self.signs), self._set_left)
+    def open_set_of(self, state: NodeState, name: str) -> None:
+        """Show the members of a set of that node over what is on screen."""
+        from tui.screens.set_screen import SetScreen
 
-    def _set_left(self, other: str | None) -> None:
+        known = next((one for one in state.sets if one.name == name), None)
+        expected = known.size if known is not None else None
+        read = partial(read_set, state, self.feed, name)
+        screen = SetScreen(name, expected, read, self.signs)
+        self.app.push_screen(screen, partial(self._set_left, state))
+
+    def _set_left(self, state: NodeState, other: str | None) -> None:
         if other is not None:
-            self.open_set(other)
+            self.open_set_of(state, other)

@@ -11,7 +11,7 @@ from tui.history import Place
 from tui.messages import SearchDone
 from tui.screens.panes_screen import PanesScreen
 from widgets.search_box import SearchBox
-from widgets.view import ChainId, LinkId, MapId, RouteId, RuleId, SetId
+from widgets.view import ChainId, LinkId, MapId, RouteId, RuleId, SetId, Subject
 
 KINDS: Mapping[str, type | tuple[type, ...]] = {
     "routes": RouteId,
@@ -29,7 +29,7 @@ class SearchScreen(PanesScreen):
 
     def on_mount(self) -> None:
         """Nothing was searched for yet."""
-        self.finder = Finder()
+        self.finder = Finder[Subject]()
 
     # Finding ----------------------------------------------------------------------------
 
