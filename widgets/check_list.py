@@ -82,7 +82,7 @@ def _node_row(node: NodeChecks, checked: Checked) -> CheckRow:
 
 def standing_words(standing: Standing, signs: Signs) -> str:
     """A sign and a word: the colour says nothing that they do not."""
-    done = "✔" if signs == UNICODE else "+"
+    done = "·" if signs == UNICODE else "-"
     return {
         "error": f"{signs.alarm} ERROR",
         "warning": "! WARNING",

@@ -67,6 +67,18 @@ def test_themes(make_app: MakeApp, snap_compare: Snap, theme: str) -> None:
     assert snap_compare(make_app(theme=theme), terminal_size=MIDDLE, run_before=after(keys))
 
 
+@pytest.mark.parametrize("size", [SMALL, MIDDLE], ids=["80x24", "120x36"])
+def test_checks(snap_compare: Snap, size: tuple[int, int]) -> None:
+    """Known faults of two nodes: the worst first, in full below."""
+    app = CalitopApp(snapshots=open_snapshots([str(SNAPSHOTS / "faults" / "identity-mark")]), clock=STILL)
+
+    async def run(pilot: Pilot[Any]) -> None:
+        await after("c")(pilot)
+        await until(pilot, lambda: "unknown-endpoint-counted" in screen_text(app))
+
+    assert snap_compare(app, terminal_size=size, run_before=run)
+
+
 def test_plain_signs(make_app: MakeApp, snap_compare: Snap) -> None:
     """Without Unicode every sign has a plain one."""
     app = make_app(signs=ASCII, theme="calitop-16")
