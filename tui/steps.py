@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from calitop.explain.network_words import no_way_words
 from calitop.model.network import Route
 from calitop.model.rules import ChainKey
 from tui.history import History, Place
 from tui.linked import places_of_interface
 from tui.panes import Panes
-from widgets.facts import no_way_words
 from widgets.view import ChainId, LinkId, RouteId, RuleId, Subject, View
 
 

@@ -22,7 +22,8 @@ from textual.strip import Strip
 
 from widgets.columns import Column, fit
 from widgets.pieces import NO_LIGHT, Light, Piece
-from widgets.signs import UNICODE, Signs
+from widgets.scrollbar import PlainScrollBar
+from widgets.signs import ASCII, UNICODE, Signs
 from widgets.text import cell, plain, shorten_end, wrap
 
 CACHED_STRIPS = 2048
@@ -131,6 +132,11 @@ class VirtualRows(ScrollView, can_focus=True, inherit_bindings=False):
         self._strips: LRUCache[Hashable, Strip] = LRUCache(CACHED_STRIPS)
         self._looks: dict[str, Style] = {}
         self._drawn: dict[int, Hashable] = {}
+
+    def on_mount(self) -> None:
+        """A scrollbar that this terminal can show."""
+        if self.signs is ASCII:
+            self.vertical_scrollbar.renderer = PlainScrollBar  # type: ignore[misc]  # read by the instance
 
     # What a subclass answers -------------------------------------------------
 

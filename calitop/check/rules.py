@@ -1,4 +1,4 @@
-"""Rules that Felix did not mean so, and policies that drop what nothing accepts."""
+"""Rules that Felix did not mean so."""
 
 from __future__ import annotations
 
@@ -6,14 +6,13 @@ import re
 from collections import defaultdict
 from collections.abc import Iterator
 
-from calitop.check.evidence import of_link, of_policy, of_rule
+from calitop.check.evidence import of_rule
 from calitop.check.facts import NodeFacts
 from calitop.check.records import Check, Found
 from calitop.cni.index import RuleRef
-from calitop.cni.names import calico_rest, comment_owner, link_owner
-from calitop.cni.rule_index import interface_matches
+from calitop.cni.names import calico_rest, comment_owner
 from calitop.formats.spec import comments, spec
-from calitop.model.matches import CtState, RpFilter
+from calitop.model.matches import RpFilter
 from calitop.model.rules import Chain, ChainKey, Rule
 
 _HASH = re.compile(r"(cali:[\w-]{16})(?:;.*)?", re.S)
@@ -50,37 +49,6 @@ def _unsigned(facts: NodeFacts) -> Iterator[Found]:
                 yield Found(
                     f"rule {rule.number or '?'} of {key.chain} is not Felix's", (of_rule(key, at, rule),)
                 )
-
-
-def _forward_drops(facts: NodeFacts) -> Iterator[Found]:
-    """FORWARD with policy DROP on a node with workloads, and nothing that accepts for them."""
-    workloads = [link for link in facts.state.links if facts.index.role_of_link(link) == "workload"]
-    for key, chain in facts.index.chains.items():
-        is_filter = key.table == "filter" and key.family == "ipv4" and key.backend != "native"
-        if not is_filter or key.chain != "FORWARD" or chain.policy != "DROP" or not workloads:
-            continue
-        if not any(_accepts(rule) for rule in _reached(facts, key)):
-            yield Found(
-                "FORWARD drops by its policy, and no rule accepts what pods send",
-                (of_policy(key, "DROP"), of_link(workloads[0])),
-            )
-
-
-def _reached(facts: NodeFacts, base: ChainKey) -> Iterator[Rule]:
-    for key in facts.index.rules.reached_from(base):
-        if facts.index.owner_of_chain(key) != "docker":
-            yield from facts.index.chains[key].rules
-
-
-def _accepts(rule: Rule) -> bool:
-    """Whether the rule can accept first packets that are not those of Docker's own bridges."""
-    if rule.target != "ACCEPT":
-        return False
-    names = [name for match in interface_matches(rule) if not match.negated for name in match.patterns]
-    if any(link_owner(name) == "docker" for name in names):
-        return False
-    states = list(spec(rule).find(CtState))
-    return not any("NEW" not in match.states and not match.negated for match in states)
 
 
 def _flannel_masquerade(facts: NodeFacts) -> Iterator[Found]:
@@ -171,17 +139,6 @@ CHECKS = (
         "Put the rule into a chain of its own, or make it a policy.",
         "felix/iptables/table.go",
         _unsigned,
-    ),
-    Check(
-        "forward-drop",
-        "error",
-        ("rules", "links"),
-        "Docker sets the policy of FORWARD to DROP. Without a rule that accepts them, packets of pods are "
-        "dropped at the chain's end.",
-        "Let Felix accept (iptablesFilterAllowAction Accept), see that kube-proxy's KUBE-FORWARD is there, "
-        "or set the policy to ACCEPT.",
-        "projectcalico/calico#2230; kubernetes/kubernetes#39823, #108718",
-        _forward_drops,
     ),
     Check(
         "flannel-masquerade-left",

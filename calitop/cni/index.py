@@ -42,7 +42,10 @@ class NodeIndex:
         state: The node it speaks of.
         rules: The lookups that need the rules only.
         maps: The named sets and maps of nft tables.
+        is_prepared: Whether explaining one thing costs no more than that thing (`prepare`).
     """
+
+    is_prepared = False
 
     def __init__(self, state: NodeState, earlier: NodeIndex | None = None) -> None:
         """Index a state, sharing what an earlier index has found for the very same chains."""
@@ -65,6 +68,8 @@ class NodeIndex:
         self.rules.rules_for_interface("")
         for key in self.chains:
             self.role_of_chain(key)
+        _ = self.marks, self.cut_tables
+        self.is_prepared = True
         return self
 
     def prepare_first_screen(self) -> NodeIndex:

@@ -34,6 +34,11 @@ def _forward(policy: str, *targets: str) -> NodeState:
     return states.with_chain(lab, "filter", chain)
 
 
+def _cilium_unaccepted() -> NodeState:
+    """FORWARD drops by its policy, and CILIUM_FORWARD is called and empty."""
+    return states.with_chain(states.lab(), "filter", Chain("CILIUM_FORWARD"))
+
+
 def _flannel(*, called: bool) -> NodeState:
     text = "-A FLANNEL-POSTRTG -s 10.222.0.0/16 -j MASQUERADE"
     chain = Chain("FLANNEL-POSTRTG", (Rule(text, 1, target="MASQUERADE", verb="jump"),))
@@ -211,8 +216,14 @@ CASES = (
         "rule 3 of cali-FORWARD",
         lambda: _rule("filter", "FORWARD", "-A FORWARD -s 192.0.2.1/32 -j DROP", 2),
     ),
-    Case("forward-drop", lambda: _forward("DROP"), "FORWARD drops", lambda: _forward("DROP", "KUBE-FORWARD")),
-    Case("forward-drop", lambda: _forward("DROP", "DROP"), "FORWARD drops", lambda: _forward("ACCEPT")),
+    Case(
+        "forward-drop",
+        lambda: _forward("DROP", "KUBE-FORWARD"),
+        "FORWARD drops by its policy what calico's pods send by tunl0",
+        lambda: _forward("DROP", "ACCEPT"),
+    ),
+    Case("forward-drop", lambda: _forward("DROP"), "FORWARD drops", lambda: _forward("ACCEPT")),
+    Case("forward-drop", _cilium_unaccepted, "FORWARD drops by its policy what cilium's pods send by tunl0"),
     Case(
         "flannel-masquerade-left",
         lambda: _flannel(called=True),

@@ -8,17 +8,18 @@ import pytest
 
 from calitop.cni.index import NodeIndex
 from calitop.counters.compare import compare
+from calitop.explain.network_words import no_way_words
 from calitop.outline import Outline
 from calitop.snapshot.open import open_snapshots
 from tests.tui.node import POD_B, write_node
 from widgets.chain_words import RowWords, fit_label
 from widgets.columns import fit
-from widgets.facts import facts_of, no_way_words
 from widgets.key_line import KeyHint, fit_hints
 from widgets.link_table import LinkRows
 from widgets.route_table import RouteRows
 from widgets.signs import ASCII, UNICODE, signs_for
 from widgets.status_line import Status, fit_parts, status_parts
+from widgets.subject_facts import facts_of
 from widgets.view import LinkId, RuleId, View, hits_of, route_id
 
 
@@ -87,8 +88,9 @@ def test_facts_of_a_rule(view: View) -> None:
     """Whole text, counters, what it leads to, who calls its chain."""
     key = next(key for key in view.chains if key.chain == f"cali-tw-{POD_B}")
     facts = facts_of(view, RuleId(key, 2), None, UNICODE)
-    assert facts[0].text.startswith(f"-A cali-tw-{POD_B} ")
-    assert facts[1].text == "5 packets, 420 bytes, 5 since the baseline"
+    assert facts[0].text == "Drop the packet."
+    assert facts[1].text.startswith(f"-A cali-tw-{POD_B} ")
+    assert facts[2].text == "5 packets, 420 bytes, 5 since the baseline"
     assert any("is called by filter cali-to-wl-dispatch rule 2 (goto)" in fact.text for fact in facts)
 
 

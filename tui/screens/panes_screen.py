@@ -26,7 +26,6 @@ from tui.steps import Steps
 from tui.wall import Clock, status_now
 from widgets.chain_tree import ChainTree
 from widgets.detail import Detail
-from widgets.facts import facts_of, headline
 from widgets.key_line import KeyHint, KeyLine
 from widgets.link_table import LinkTable
 from widgets.pane_tabs import PaneTabs, Tab
@@ -34,6 +33,7 @@ from widgets.route_table import RouteTable
 from widgets.search_box import SearchBox
 from widgets.signs import Signs
 from widgets.status_line import StatusLine
+from widgets.subject_facts import facts_of, headline
 from widgets.view import SetId, Subject
 from widgets.virtual_rows import VirtualRows
 

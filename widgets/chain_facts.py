@@ -1,0 +1,74 @@
+"""What the detail pane says of a chain."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from calitop.model.rules import Chain, ChainKey
+from widgets.facts import Fact, bpf_facts, caller_facts, counter_words
+from widgets.signs import Signs
+from widgets.view import LinkId, RuleId, View
+
+HASH_LOOKS = {"untouched": "accept", "edited": "warm"}
+"""Look of what Felix's hashes say; a text that was cut proves nothing."""
+
+
+def chain_facts(view: View, key: ChainKey, signs: Signs) -> Iterator[Fact]:
+    """Who stands behind it, the way to it, size and policy, whether it is as Felix wrote it, its callers."""
+    chain = view.chains.get(key)
+    if chain is None:
+        return
+    yield from _meaning(view, key, chain)
+    yield Fact(_size_words(view, key, chain))
+    if chain.builtin:
+        yield from bpf_facts(view)
+    if chain.policy is not None:
+        figures = view.figures(RuleId(key, None))
+        yield Fact(f"policy {chain.policy}: {counter_words(figures, view, signs)}")
+    yield from hash_facts(view, key)
+    yield from caller_facts(view, key)
+
+
+def _meaning(view: View, key: ChainKey, chain: Chain) -> Iterator[Fact]:
+    """What the title does not say; callers have lines of their own, which lead there."""
+    if chain.builtin or not chain.present or not view.index.is_prepared:
+        return
+    from calitop.explain.chain_words import explain_chain
+
+    told = explain_chain(view.index, key)
+    interface = view.index.interface_of_chain(key)
+    if told.behind:
+        leads_to = None if interface is None else LinkId(interface)
+        yield Fact(told.behind, "strong" if leads_to is None else "link", leads_to)
+    if told.way:
+        yield Fact(told.way)
+
+
+def hash_facts(view: View, key: ChainKey) -> Iterator[Fact]:
+    """Whether the chain is as Felix wrote it; computed for this one chain, of which rules are few."""
+    if not view.index.is_prepared:
+        return
+    from calitop.explain.hash_words import chain_hashes
+
+    found = chain_hashes(view.index, key)
+    if found is not None:
+        yield Fact(f"Felix's hashes, {found.verdict}: {found.words}", HASH_LOOKS.get(found.verdict, ""))
+
+
+def _size_words(view: View, key: ChainKey, chain: Chain) -> str:
+    if not chain.present:
+        return "it is jumped to, but stands nowhere in the text that was read: what it does is not known"
+    said = [f"{len(chain.rules)} rules", f"{view.moved_in(key)} of them moved since the baseline"]
+    if view.counts is None:
+        del said[1]
+    if chain.hook:
+        said.append(f"hook {chain.hook}" + ("" if chain.priority is None else f" priority {chain.priority}"))
+    said += [f"backend {key.backend}"] if key.backend else []
+    said += [f"family {key.family}"] if key.family else []
+    owner = view.index.owner_of_chain(key)
+    said += [f"owner {owner}"] if owner else []
+    said += {
+        False: ["rules are missing: the text was cut"],
+        None: ["the text does not tell whether it is whole"],
+    }.get(chain.complete, [])
+    return ", ".join(said)

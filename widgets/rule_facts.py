@@ -1,0 +1,76 @@
+"""What the detail pane says of a rule and of a policy."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from calitop.model.rules import ChainKey, Rule
+from widgets.facts import Fact, caller_facts, counter_words, set_fact, sets_named
+from widgets.map_facts import map_link
+from widgets.signs import Signs
+from widgets.view import ChainId, RuleId, View
+from widgets.wording import is_loud, owner_look
+
+
+def rule_facts(view: View, place: RuleId, signs: Signs) -> Iterator[Fact]:
+    """What it does in plain words, its own words, its counter, and where it leads."""
+    chain, rule = view.chains.get(place.key), view.rule(place)
+    if chain is None or (rule is None and place.at is not None):
+        return
+    look = "deny" if (chain.policy == "DROP" if rule is None else is_loud(rule)) else "strong"
+    if said := sentence(view, place):
+        yield Fact(said, look)
+    yield Fact(rule.text, "" if said else look) if rule else Fact(f"policy {chain.policy or 'not told'}")
+    yield Fact(counter_words(view.figures(place), view, signs))
+    yield from _reset_facts(view, place, rule)
+    if rule is not None:
+        yield from _target_facts(view, place.key, rule)
+        for name in sets_named(rule):
+            yield set_fact(view, name, signs)
+        yield from _owner_facts(view, place.key, rule)
+    yield from caller_facts(view, place.key)
+
+
+def sentence(view: View, place: RuleId) -> str:
+    """The rule or policy in one plain sentence; empty where there is none, or it is not ready yet."""
+    chain = view.chains.get(place.key)
+    if chain is None or not view.index.is_prepared:
+        return ""
+    # Imported late: nothing on the first screen needs the records of matches.
+    if place.at is None:
+        from calitop.explain.policy_words import explain_policy
+
+        return explain_policy(view.index, place.key) if chain.builtin else ""
+    from calitop.explain.rule_words import explain_rule
+
+    return explain_rule(view.index, place.key, place.at) if view.rule(place) is not None else ""
+
+
+def _owner_facts(view: View, key: ChainKey, rule: Rule) -> Iterator[Fact]:
+    owner = view.index.owner_of_rule(key, rule)
+    if owner is not None:
+        yield Fact(f"owner {owner}", owner_look(owner))
+    elif view.index.owner_of_chain(key) == "calico":
+        yield Fact("no hash of Felix: somebody else put it into Calico's chain", "warm")
+
+
+def _reset_facts(view: View, place: RuleId, rule: Rule | None) -> Iterator[Fact]:
+    for reset in view.counts.resets if view.counts is not None else ():
+        if reset.key == place.key and reset.text == (rule.text if rule is not None else ""):
+            yield Fact(f"its counter was {reset.why} since the baseline: it counts from zero", "warm")
+            return
+
+
+def _target_facts(view: View, key: ChainKey, rule: Rule) -> Iterator[Fact]:
+    for named in view.index.maps.of_rule(key, rule):
+        yield map_link(view, named, "looks into")
+    if view.index.maps.deciding(key, rule) is not None:
+        return
+    for name in rule.targets or ((rule.target,) if rule.target else ()):
+        target = ChainKey(key.family, key.backend, key.table, name)
+        chain = view.chains.get(target)
+        if chain is None:
+            continue
+        verb = "goes to" if view.index.maps.verb_to(key, rule, name) == "goto" else "jumps to"
+        words = view.index.role_of_chain(target).words if chain.present else "not in this text"
+        yield Fact(f"{verb} {name}  {words}".rstrip(), "link", ChainId(target))
