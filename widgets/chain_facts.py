@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from calitop.model.rules import Chain, ChainKey
 from widgets.facts import Fact, bpf_facts, caller_facts, counter_words
+from widgets.rule_facts import told_facts
 from widgets.signs import Signs
 from widgets.view import LinkId, RuleId, View
 
@@ -27,6 +28,7 @@ def chain_facts(view: View, key: ChainKey, signs: Signs) -> Iterator[Fact]:
         yield Fact(f"policy {chain.policy}: {counter_words(figures, view, signs)}")
     yield from hash_facts(view, key)
     yield from caller_facts(view, key)
+    yield from told_facts(view, key)
 
 
 def _meaning(view: View, key: ChainKey, chain: Chain) -> Iterator[Fact]:

@@ -11,6 +11,9 @@ from widgets.signs import Signs
 from widgets.view import ChainId, RuleId, View
 from widgets.wording import is_loud, owner_look
 
+TOLD = 40
+"""Rules of a chain that are told one by one; more would take longer than a key may wait."""
+
 
 def rule_facts(view: View, place: RuleId, signs: Signs) -> Iterator[Fact]:
     """What it does in plain words, its own words, its counter, and where it leads."""
@@ -29,6 +32,22 @@ def rule_facts(view: View, place: RuleId, signs: Signs) -> Iterator[Fact]:
             yield set_fact(view, name, signs)
         yield from _owner_facts(view, place.key, rule)
     yield from caller_facts(view, place.key)
+    if rule is not None and len(rule.targets) <= 1 and rule.target is not None:
+        yield from told_facts(view, place.key._replace(chain=rule.target))
+
+
+def told_facts(view: View, key: ChainKey) -> Iterator[Fact]:
+    """The chain's rules, each in one plain sentence; enter leads to the rule."""
+    chain = view.chains.get(key)
+    if chain is None or not chain.rules or not view.index.is_prepared:
+        return
+    yield Fact(f"{key.chain}, rule by rule:", "note")
+    for at, rule in enumerate(chain.rules[:TOLD]):
+        place = RuleId(key, at)
+        number = "?" if rule.number is None else str(rule.number)
+        yield Fact(f"{number:>3}  {sentence(view, place)}", "deny" if is_loud(rule) else "", place)
+    if len(chain.rules) > TOLD:
+        yield Fact(f"{len(chain.rules) - TOLD} more rules say it where they stand", "note")
 
 
 def sentence(view: View, place: RuleId) -> str:

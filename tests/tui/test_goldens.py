@@ -67,6 +67,13 @@ def test_themes(make_app: MakeApp, snap_compare: Snap, theme: str) -> None:
     assert snap_compare(make_app(theme=theme), terminal_size=MIDDLE, run_before=after(keys))
 
 
+def test_chain_in_words(snap_compare: Snap) -> None:
+    """A pod's whole to-workload chain: each rule in one sentence, and where control goes next."""
+    app = CalitopApp(snapshots=open_snapshots([str(SNAPSHOTS / "lab")]), clock=STILL)
+    keys = "slash c a l i minus t w minus c a l i f a enter tab end"
+    assert snap_compare(app, terminal_size=LARGE, run_before=after(keys))
+
+
 @pytest.mark.parametrize("size", [SMALL, MIDDLE], ids=["80x24", "120x36"])
 def test_checks(snap_compare: Snap, size: tuple[int, int]) -> None:
     """Known faults of two nodes: the worst first, in full below."""

@@ -20,7 +20,7 @@ from widgets.route_table import RouteRows
 from widgets.signs import ASCII, UNICODE, signs_for
 from widgets.status_line import Status, fit_parts, status_parts
 from widgets.subject_facts import facts_of
-from widgets.view import LinkId, RuleId, View, hits_of, route_id
+from widgets.view import ChainId, LinkId, RuleId, View, hits_of, route_id
 
 
 @pytest.fixture
@@ -82,6 +82,17 @@ def test_link_rows_count_since_the_baseline(view: View) -> None:
     assert [column.title for column in LinkRows(view).columns if column.id == "rx"] == ["rx +"]
     alone = View(view.state, view.index, None, live=False)
     assert [column.title for column in LinkRows(alone).columns if column.id == "rx"] == ["rx"]
+
+
+def test_a_jump_tells_the_chain_rule_by_rule(view: View) -> None:
+    """Each rule of the chain in one sentence, with where control goes next, and the way to the rule."""
+    key = next(key for key in view.chains if key.chain == f"cali-tw-{POD_B}")
+    caller = view.index.callers(key)[0]
+    facts = facts_of(view, RuleId(caller.key, caller.index), None, UNICODE)
+    told = [fact for fact in facts if isinstance(fact.target, RuleId) and fact.target.key == key]
+    assert [fact.target for fact in told] == [RuleId(key, at) for at in range(3)]
+    assert told[2].text == "  3  Drop the packet."
+    assert facts_of(view, ChainId(key), None, UNICODE)[-3:] == told
 
 
 def test_facts_of_a_rule(view: View) -> None:
