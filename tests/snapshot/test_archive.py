@@ -127,7 +127,10 @@ def test_a_damaged_archive_inside_does_not_stop_the_rest(tmp_path: Path) -> None
     assert "cannot read archive" in broken.problems[0].why
 
 
-@pytest.mark.parametrize("data", [tar({}, "w"), tar({}), zipped({}), b""])
+# Named: a gzip holds the second it was made in, and every xdist worker must collect the same names.
+@pytest.mark.parametrize(
+    "data", [tar({}, "w"), tar({}), zipped({}), b""], ids=["tar", "tar.gz", "zip", "no bytes"]
+)
 def test_an_empty_archive_is_a_clear_error(tmp_path: Path, data: bytes) -> None:
     with pytest.raises(BadSnapshot):
         opened(tmp_path / "a.tar", data)
