@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from calitop.counters.counts import Delta
 from calitop.model.network import Route
 from calitop.model.place import Where
-from calitop.model.rules import Chain, ChainKey, Rule
+from calitop.model.rules import Chain, Rule
 from calitop.path.bits import Bits
 from calitop.path.moved import Agreement, Unpredicted
 from calitop.path.node import Node
@@ -185,7 +185,7 @@ class _Maker:
         return Place(node.name, LinkId(where.device)) if where.device is not None and has_it else None
 
     def _rule_place(self, node: Node, where: Where) -> Place | None:
-        key = ChainKey(where.family, where.backend, where.table, where.chain or "")
+        key = where.key
         chain = node.chains.get(key)
         if chain is None:
             return None

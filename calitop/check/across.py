@@ -3,29 +3,30 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 from calitop.check.evidence import of_route
 from calitop.check.facts import NodeFacts, prefix_of
 from calitop.check.records import CrossCheck, Found
+from calitop.check.together import Together
 from calitop.model.network import Route
 
 _Claim = tuple[NodeFacts, Route]
 
 
-def _one_block_twice(nodes: Sequence[NodeFacts]) -> Iterator[tuple[NodeFacts, Found]]:
+def _one_block_twice(together: Together) -> Iterator[tuple[NodeFacts, Found]]:
     """A Calico block that several nodes discard, so that each holds it for its own."""
-    yield from _claimed_twice(nodes, "blackhole", "claim the block")
+    yield from _claimed_twice(together, "blackhole", "claim the block")
 
 
-def _one_pod_twice(nodes: Sequence[NodeFacts]) -> Iterator[tuple[NodeFacts, Found]]:
+def _one_pod_twice(together: Together) -> Iterator[tuple[NodeFacts, Found]]:
     """One address at workloads of several nodes."""
-    yield from _claimed_twice(nodes, "unicast", "have a pod with")
+    yield from _claimed_twice(together, "unicast", "have a pod with")
 
 
-def _claimed_twice(nodes: Sequence[NodeFacts], kind: str, words: str) -> Iterator[tuple[NodeFacts, Found]]:
+def _claimed_twice(together: Together, kind: str, words: str) -> Iterator[tuple[NodeFacts, Found]]:
     claims: defaultdict[str, list[_Claim]] = defaultdict(list)
-    for facts in nodes:
+    for facts in together.nodes:
         for route in facts.state.routes:
             if _is_claim(facts, route, kind):
                 claims[route.dst].append((facts, route))

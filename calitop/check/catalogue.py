@@ -41,6 +41,7 @@ from calitop.check.records import (
     NotChecked,
     Unjudged,
 )
+from calitop.check.together import Together
 from calitop.counters.counts import Counts
 from calitop.model.node import NodeState
 
@@ -107,13 +108,16 @@ def _on_node(facts: NodeFacts) -> Iterator[Finding | NotChecked]:
 
 
 def _across(nodes: Sequence[NodeFacts]) -> Iterator[Finding | NotChecked]:
+    groups: dict[tuple[NodeFacts, ...], Together] = {}
     for one in CROSS_CHECKS:
-        able = [facts for facts in nodes if not facts.lacks(one.needs)]
+        able = tuple(facts for facts in nodes if not facts.lacks(one.needs))
         for facts in nodes:
             if missing := facts.lacks(one.needs):
                 yield NotChecked(one.id, facts.name, _words(missing))
         if len(able) > 1:
-            yield from (_told(one, facts, found) for facts, found in one.find(able))
+            yield from (
+                _told(one, facts, found) for facts, found in one.find(groups.setdefault(able, Together(able)))
+            )
 
 
 def _told(one: KnownFault, facts: NodeFacts, found: Found | Unjudged) -> Finding | NotChecked:

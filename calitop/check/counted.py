@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from calitop.check.evidence import of_policy, of_rule, of_statistic
-from calitop.check.facts import NodeFacts
+from calitop.check.facts import NodeFacts, drops_spoofed
 from calitop.check.records import Check, Found, Severity, Unjudged
 from calitop.cni.names import calico_rest, chain_owner
 from calitop.model.rules import ChainKey, Rule
@@ -83,11 +83,6 @@ def _says(words: str) -> Callable[[ChainKey, Rule], bool]:
     return lambda key, rule: words in rule.text and calico_rest(key.chain) is not None
 
 
-def _is_rpfilter(key: ChainKey, rule: Rule) -> bool:
-    is_test = "rpfilter" in rule.text or "fib saddr" in rule.text
-    return is_test and rule.target == "DROP" and calico_rest(key.chain) == "PREROUTING"
-
-
 def _is_unknown_mark(key: ChainKey, rule: Rule) -> bool:
     rest = calico_rest(key.chain)
     return rest == "from-endpoint-mark" and rule.target in ("DROP", "REJECT")
@@ -113,7 +108,7 @@ _REFUSALS = (
         "spoofed-sources-counted",
         "warning",
         "from pods had a source that is not routed back to them",
-        _is_rpfilter,
+        drops_spoofed,
         "Calico's own reverse path test in table raw drops what a pod sends with a source whose route back "
         "is not the pod's interface; the settings rp_filter do not change it.",
         "If the pod may send such sources (a VPN, a router in a pod), allow it (annotation "

@@ -10,12 +10,13 @@ from typing import Literal
 
 from calitop.cni.index import NodeIndex
 from calitop.cni.marks import MarkBits, infer
+from calitop.cni.names import calico_rest
 from calitop.counters.counts import Counts
 from calitop.model.network import Route
 from calitop.model.node import NodeState, Pod
 from calitop.model.rules import Chain, ChainKey, Rule
 from calitop.model.values import Address
-from calitop.path.world import World
+from calitop.path.node import Node
 
 Need = Literal[
     "links", "routes", "rules", "set_names", "sets", "pods", "sysctls", "conntrack_count", "cni", "counts"
@@ -51,6 +52,7 @@ class NodeFacts:
     Attributes:
         state: The node at one moment.
         index: Owners, roles and callers.
+        node: Its chains, ready for a packet to walk.
         world: Addresses, settings, routing tables, sets.
         counts: What was counted since an earlier moment; None where there is none.
     """
@@ -59,7 +61,8 @@ class NodeFacts:
         self.state = state
         self.counts = counts
         self.index = NodeIndex(state)
-        self.world = World(state)
+        self.node = Node(state.name or "?", state)
+        self.world = self.node.world
 
     @property
     def name(self) -> str | None:
@@ -184,6 +187,12 @@ class NodeFacts:
 def is_running(pod: Pod) -> bool:
     """Whether the pod runs with an address of its own; a finished pod's may be somebody else's by now."""
     return pod.status == "Running" and pod.ip is not None and not pod.host_network
+
+
+def drops_spoofed(key: ChainKey, rule: Rule) -> bool:
+    """Whether it is Calico's own reverse path test in table raw, which no setting of the kernel changes."""
+    is_test = "rpfilter" in rule.text or "fib saddr" in rule.text
+    return is_test and rule.target == "DROP" and calico_rest(key.chain) == "PREROUTING"
 
 
 def address_of(text: str | None) -> Address | None:

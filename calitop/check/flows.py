@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 from calitop.check.evidence import of_pod, of_policy, of_route, of_rule, of_setting, on_node
 from calitop.check.facts import NodeFacts
-from calitop.check.pairs import End, pairs
 from calitop.check.records import CrossCheck, Evidence, Found, Severity
+from calitop.check.together import End, Together
 from calitop.cni.names import calico_rest, link_owner
-from calitop.errors import CalitopError
 from calitop.model.place import Where
-from calitop.model.rules import ChainKey
-from calitop.path.network import Network
-from calitop.path.node import Node
 from calitop.path.policy import Way
 from calitop.path.routing import lookup
 from calitop.path.steps import Path, Step
-from calitop.path.trace import Request, Traced, trace
 
 _POLICY = ("fw-", "tw-", "pi-", "po-", "pri-", "pro-", "gi-", "go-")
 """How chains of Calico begin in which a packet is dropped because a policy wants it."""
@@ -30,43 +25,25 @@ _Placed = tuple[NodeFacts, Found]
 # -- lost on the way
 
 
-def _lost(nodes: Sequence[NodeFacts]) -> Iterator[_Placed]:
+def _lost(together: Together) -> Iterator[_Placed]:
     """One finding for each place at which flows surely end, with the first pair of pods."""
-    network, by_name = _network(nodes)
     told = set()
-    for one, other in pairs(list(by_name.values())):
-        for source, target, path in _losses(network, one, other):
-            where = path.where
-            at = by_name.get(where.node or "") if where is not None else None
-            if where is not None and at is not None and where not in told:
-                told.add(where)
-                yield from _loss(at, where, source, target, path)
+    for source, target, path in _losses(together):
+        where = path.where
+        at = together.by_name.get(where.node or "") if where is not None else None
+        if where is not None and at is not None and where not in told:
+            told.add(where)
+            yield from _loss(at, where, source, target, path)
 
 
-def _network(nodes: Sequence[NodeFacts]) -> tuple[Network, dict[str | None, NodeFacts]]:
-    """The nodes as a trace wants them; those without a name are left out."""
-    named = [(facts.name, facts) for facts in nodes if facts.name is not None]
-    return Network([Node(name, facts.state) for name, facts in named]), dict(named)
-
-
-def _losses(network: Network, one: End, other: End) -> Iterator[tuple[End, End, Path]]:
+def _losses(together: Together) -> Iterator[tuple[End, End, Path]]:
     """The packet's decided loss, or the decided loss of the answer to one that surely arrives."""
-    traced = _traced(network, one, other)
-    if traced is None:
-        return
-    forward, reply = traced.forward, traced.reply
-    if forward.verdict in _LOST:
-        yield one, other, forward
-    elif forward.verdict == "delivered" and reply is not None and reply.verdict in _LOST:
-        yield other, one, reply
-
-
-def _traced(network: Network, one: End, other: End) -> Traced | None:
-    """Predicted with ports left open, so that what is decided holds for every port."""
-    try:
-        return trace(network, Request(src=one.ip, dst=other.ip, protocol="tcp", reply=True))
-    except CalitopError:
-        return None
+    for one, other, traced in together.traced:
+        forward, reply = traced.forward, traced.reply
+        if forward.verdict in _LOST:
+            yield one, other, forward
+        elif forward.verdict == "delivered" and reply is not None and reply.verdict in _LOST:
+            yield other, one, reply
 
 
 def _loss(facts: NodeFacts, where: Where, source: End, target: End, path: Path) -> Iterator[_Placed]:
@@ -81,23 +58,20 @@ def _severity(facts: NodeFacts, where: Where) -> Severity | None:
     """None where a policy may want it; a warning where somebody else's rule may."""
     if where.chain is None:
         return "error"
-    key = _key(where)
     if (calico_rest(where.chain) or "").startswith(_POLICY):
         return None
-    return "error" if where.kind == "policy" or facts.index.owner_of_chain(key) == "calico" else "warning"
-
-
-def _key(where: Where) -> ChainKey:
-    return ChainKey(where.family, where.backend, where.table, where.chain or "")
+    return (
+        "error" if where.kind == "policy" or facts.index.owner_of_chain(where.key) == "calico" else "warning"
+    )
 
 
 def _proofs(facts: NodeFacts, where: Where, source: End, target: End) -> Iterator[Evidence]:
     """The rule, policy, settings and routes that decide."""
-    chain = facts.index.chains.get(_key(where))
+    chain = facts.index.chains.get(where.key)
     if chain is not None and where.kind == "policy":
-        yield of_policy(_key(where), chain.policy or "?")
+        yield of_policy(where.key, chain.policy or "?")
     elif chain is not None and where.number is not None:
-        yield of_rule(_key(where), where.number - 1, chain.rules[where.number - 1])
+        yield of_rule(where.key, where.number - 1, chain.rules[where.number - 1])
     if where.name == "rp_filter" and where.device is not None:
         for dev in ("all", where.device):
             name = facts.world.setting_name(dev, "rp_filter")
@@ -111,14 +85,12 @@ def _proofs(facts: NodeFacts, where: Where, source: End, target: End) -> Iterato
 # -- with another source
 
 
-def _masqueraded(nodes: Sequence[NodeFacts]) -> Iterator[_Placed]:
+def _masqueraded(together: Together) -> Iterator[_Placed]:
     """One finding for each rule that gives a pod's packets to another pod a new source."""
-    network, by_name = _network(nodes)
     told = set()
-    for one, other in pairs(list(by_name.values())):
-        traced = _traced(network, one, other)
-        step = _rewriting(traced.forward, one) if traced is not None else None
-        facts = by_name.get(step.node) if step is not None else None
+    for one, other, traced in together.traced:
+        step = _rewriting(traced.forward, one)
+        facts = together.by_name.get(step.node) if step is not None else None
         if step is None or step.key is None or step.index is None or facts is None:
             continue
         place = (step.node, step.key, step.index)
@@ -142,10 +114,10 @@ def _rewriting(path: Path, sender: End) -> Step | None:
 # -- answered by another way
 
 
-def _asymmetric(nodes: Sequence[NodeFacts]) -> Iterator[_Placed]:
+def _asymmetric(together: Together) -> Iterator[_Placed]:
     """One finding for each pair of nodes and devices."""
     told = set()
-    for one, other, there, back in _asymmetric_pairs(nodes):
+    for one, other, there, back in _asymmetric_pairs(together):
         what = frozenset(((one.facts.name, there.dev), (other.facts.name, back.dev)))
         if what not in told:
             told.add(what)
@@ -156,9 +128,9 @@ def _asymmetric(nodes: Sequence[NodeFacts]) -> Iterator[_Placed]:
             yield one.facts, Found(title, _routes(one, other, there, back))
 
 
-def _asymmetric_pairs(nodes: Sequence[NodeFacts]) -> Iterator[tuple[End, End, Way, Way]]:
+def _asymmetric_pairs(together: Together) -> Iterator[tuple[End, End, Way, Way]]:
     """Pairs of which each node leaves by a device of another owner."""
-    for one, other in pairs(nodes):
+    for one, other in together.pairs:
         there, back = one.way_to(other), other.way_to(one)
         owners = {link_owner(way.dev) if way and way.dev else None for way in (there, back)}
         if there is not None and back is not None and there.dev and back.dev and len(owners) > 1:
@@ -174,10 +146,10 @@ def _routes(one: End, other: End, there: Way, back: Way) -> tuple[Evidence, ...]
     return (*routes, of_pod(one.pod), of_pod(other.pod))
 
 
-def _invalid(nodes: Sequence[NodeFacts]) -> Iterator[_Placed]:
+def _invalid(together: Together) -> Iterator[_Placed]:
     """Cilium's pods whose packets this node's rules see, but not the answers, and a drop of INVALID."""
     told = set()
-    for one, other, there, back in _asymmetric_pairs(nodes):
+    for one, other, there, back in _asymmetric_pairs(together):
         hides = one.cni == "cilium" and link_owner(there.dev or "") != "cilium"
         drop = _invalid_drop(one.facts) if hides and one.facts.name not in told else None
         if drop is not None:

@@ -8,12 +8,10 @@ from calitop.check.evidence import of_link, of_policy
 from calitop.check.facts import NodeFacts
 from calitop.check.records import Check, Found
 from calitop.model.network import Link
-from calitop.model.place import Where
 from calitop.model.rules import ChainKey
 from calitop.path.bits import NO_MARK
 from calitop.path.flight import Flight
 from calitop.path.hook_walk import walk
-from calitop.path.node import Node
 from calitop.path.packet import NEW, Packet
 
 _FORWARD = "FORWARD"
@@ -64,17 +62,12 @@ def _cilium_wants(facts: NodeFacts) -> bool:
 
 def _dropping_policy(facts: NodeFacts, came_in: str, out: str) -> ChainKey | None:
     """The policy in which every first packet ends, whatever its destination; None where one may pass."""
-    node = Node(facts.name or "?", facts.state)
     packet = Packet(family="ipv4", iif=came_in, oif=out, mark=NO_MARK, ct_state=frozenset((NEW,)))
-    walked = walk(node, _FORWARD, [Flight(packet)])
+    walked = walk(facts.node, _FORWARD, [Flight(packet)])
     places = [end.where for end in walked.ended if end.verdict == "dropped" and end.where is not None]
     if walked.accepted or len(places) < len(walked.ended):
         return None
-    return next((_key(where) for where in places if where.kind == "policy"), None)
-
-
-def _key(where: Where) -> ChainKey:
-    return ChainKey(where.family, where.backend, where.table, where.chain or _FORWARD)
+    return next((where.key for where in places if where.kind == "policy"), None)
 
 
 CHECKS = (

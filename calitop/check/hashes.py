@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 from calitop.check.evidence import of_rule
 from calitop.check.facts import NodeFacts
 from calitop.check.records import Check, CrossCheck, Evidence, Found, Severity, Unjudged
+from calitop.check.together import Together
 from calitop.cni.names import calico_rest, comment_owner
 from calitop.explain.hash_words import chain_hashes
 from calitop.formats.spec import comments
@@ -57,10 +58,10 @@ def _is_signed(facts: NodeFacts, key: ChainKey, at: int) -> bool:
     return comment_owner(facts.index.chains[key].rules[at].text) == "calico"
 
 
-def _differing(nodes: Sequence[NodeFacts]) -> Iterator[tuple[NodeFacts, Found]]:
+def _differing(together: Together) -> Iterator[tuple[NodeFacts, Found]]:
     """Chains whole on each node whose last signatures differ."""
     ends: defaultdict[ChainKey, dict[str, tuple[NodeFacts, Evidence]]] = defaultdict(dict)
-    for facts in nodes:
+    for facts in together.nodes:
         for key, signature, evidence in _whole(facts):
             ends[key].setdefault(signature, (facts, evidence))
     for key, found in ends.items():

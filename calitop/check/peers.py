@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import replace
 from ipaddress import ip_address
 from itertools import permutations
@@ -11,6 +11,7 @@ from calitop.check.evidence import of_link, of_route, on_node
 from calitop.check.facts import HOSTS_SET, NodeFacts, address_of
 from calitop.check.mtu import tunnels, wire
 from calitop.check.records import CrossCheck, Evidence, Found
+from calitop.check.together import Together
 from calitop.model.network import Route
 from calitop.path.routing import lookup
 
@@ -20,9 +21,9 @@ _DROP = "Drop IPIP packets from non-Calico hosts"
 _Placed = tuple[NodeFacts, Found]
 
 
-def _unknown_senders(nodes: Sequence[NodeFacts]) -> Iterator[_Placed]:
+def _unknown_senders(together: Together) -> Iterator[_Placed]:
     """Nodes whose IPIP packets another one drops, by the outer source that their routes choose."""
-    for receiver, sender in permutations(nodes, 2):
+    for receiver, sender in permutations(together.nodes, 2):
         hosts = receiver.hosts
         if hosts is None or not _drops_strangers(receiver):
             continue
@@ -53,9 +54,9 @@ def _sources(sender: NodeFacts, receiver: NodeFacts) -> dict[str, Route]:
     return found
 
 
-def _too_big_there(nodes: Sequence[NodeFacts]) -> Iterator[_Placed]:
+def _too_big_there(together: Together) -> Iterator[_Placed]:
     """A tunnel whose packets fit this node's wire but not the other one's."""
-    for here, there in permutations(nodes, 2):
+    for here, there in permutations(together.nodes, 2):
         near, far = wire(here), wire(there)
         if near is None or far is None or near.mtu is None or far.mtu is None:
             continue

@@ -6,9 +6,8 @@ from collections.abc import Iterator
 from ipaddress import ip_address
 
 from calitop.check.evidence import of_link, of_pod, of_route, of_rule
-from calitop.check.facts import NodeFacts
+from calitop.check.facts import NodeFacts, drops_spoofed
 from calitop.check.records import Check, Evidence, Found
-from calitop.cni.names import calico_rest
 from calitop.model.network import Route
 from calitop.path.routing import lookup
 
@@ -45,10 +44,9 @@ def _refused_source(facts: NodeFacts) -> Iterator[Found]:
 def _rpfilters(facts: NodeFacts) -> Iterator[Evidence]:
     """Calico's own reverse path test in table raw."""
     for key, chain in facts.index.chains.items():
-        if calico_rest(key.chain) == "PREROUTING" and chain.may_hold("rpfilter", "fib saddr"):
-            for at, rule in enumerate(chain.rules):
-                if rule.target == "DROP" and ("rpfilter" in rule.text or "fib saddr" in rule.text):
-                    yield of_rule(key, at, rule)
+        if chain.may_hold("rpfilter", "fib saddr"):
+            tests = (at for at, rule in enumerate(chain.rules) if drops_spoofed(key, rule))
+            yield from (of_rule(key, at, chain.rules[at]) for at in tests)
 
 
 def _without_pod(facts: NodeFacts) -> Iterator[Found]:

@@ -41,17 +41,12 @@ def _is_range(length: int) -> bool:
 
 
 def _pool_overlap(facts: NodeFacts) -> Iterator[Found]:
-    pools = [one for one in facts.state.sets if one.name in POOL_SETS]
-    for one in pools:
-        for pool in map(prefix_of, (member.split()[0] for member in one.members or ())):
-            inside = [
-                route
-                for route, prefix in facts.routes_of("cilium")
-                if pool is not None and prefix.version == pool.version and prefix.overlaps(pool)
-            ]
-            if inside:
-                evidence = (Evidence("set", one.name, f"{one.name} holds {pool}"), *map(of_route, inside))
-                yield Found(f"Calico's pool {pool} holds addresses of Cilium", evidence)
+    held = ((name, pool) for name in POOL_SETS for pool in _members(facts, name))
+    for name, pool in held:
+        inside = [route for route, prefix in facts.routes_of("cilium") if _holds(pool, prefix)]
+        if inside:
+            evidence = (Evidence("set", name, f"{name} holds {pool}"), *map(of_route, inside))
+            yield Found(f"Calico's pool {pool} holds addresses of Cilium", evidence)
 
 
 def _asymmetric(facts: NodeFacts) -> Iterator[Found]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from calitop.check.facts import Need, NodeFacts
+from calitop.check.together import Together
 from calitop.model.network import Link, Route
 from calitop.model.rules import ChainKey
 
@@ -77,7 +78,7 @@ class Check(KnownFault):
 class CrossCheck(KnownFault):
     """One known fault that only two or more nodes together show; each of them must have the needs."""
 
-    find: Callable[[Sequence[NodeFacts]], Iterator[tuple[NodeFacts, Found | Unjudged]]]
+    find: Callable[[Together], Iterator[tuple[NodeFacts, Found | Unjudged]]]
 
 
 @dataclass(frozen=True, slots=True)

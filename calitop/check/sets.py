@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from ipaddress import IPv4Address
 
 from calitop.check.evidence import of_link, of_route, of_rule
-from calitop.check.facts import HOSTS_SET, NodeFacts, prefix_of
+from calitop.check.facts import HOSTS_SET, NodeFacts, address_of
 from calitop.check.records import Check, Evidence, Found
 from calitop.cni.names import unquoted
 from calitop.model.network import Route
@@ -32,7 +32,7 @@ def _missing(facts: NodeFacts) -> Iterator[Found]:
 def _missing_peers(facts: NodeFacts) -> Iterator[Found]:
     """Next hops by tunl0 whose packets the IPIP rules would not know."""
     hosts = facts.hosts
-    for gateway, route in _ipip_peers(facts) if hosts is not None else ():
+    for gateway, route in _ipip_peers(facts).items() if hosts is not None else ():
         if not any(gateway in host for host in hosts or ()):
             absent = Evidence("set", HOSTS_SET, f"{HOSTS_SET} does not hold {gateway}")
             yield Found(f"IPIP peer {gateway} is not in {HOSTS_SET}", (absent, of_route(route)))
@@ -50,19 +50,14 @@ def _foreign_hosts(facts: NodeFacts) -> Iterator[Found]:
                 yield Found(f"{HOSTS_SET} holds {address} of {link.name}", (member, of_link(link)))
 
 
-def _ipip_peers(facts: NodeFacts) -> list[tuple[IPv4Address, Route]]:
+def _ipip_peers(facts: NodeFacts) -> dict[IPv4Address, Route]:
     """Each next hop by tunl0 with the first route that uses it."""
-    peers: dict[str, Route] = {}
+    peers: dict[IPv4Address, Route] = {}
     for route in facts.unicast:
-        if route.dev == "tunl0" and route.gateway and _is_ipv4(route.gateway):
-            peers.setdefault(route.gateway, route)
-    return [(IPv4Address(text), route) for text, route in peers.items()]
-
-
-def _is_ipv4(text: str) -> bool:
-    """Whether it is an address; `route` without -n prints names."""
-    prefix = prefix_of(text)
-    return prefix is not None and prefix.version == 4
+        hop = address_of(route.gateway) if route.dev == "tunl0" else None
+        if isinstance(hop, IPv4Address):
+            peers.setdefault(hop, route)
+    return peers
 
 
 CHECKS = (

@@ -38,3 +38,8 @@ class Where:
             chain=key.chain,
             number=number,
         )
+
+    @property
+    def key(self) -> ChainKey:
+        """The chain of a rule or policy."""
+        return ChainKey(self.family, self.backend, self.table, self.chain or "")

@@ -1,18 +1,22 @@
-"""Pairs of known pods that stand for all: one pod of each CNI on each node, with each other one."""
+"""Nodes looked at together, and the pairs of pods that stand for all: one of each CNI on each node."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from ipaddress import ip_address
 from itertools import islice, permutations
 
 from calitop.check.facts import NodeFacts
 from calitop.cni.names import link_owner
+from calitop.errors import CalitopError
 from calitop.model.node import Pod
 from calitop.model.values import Address
+from calitop.path.network import Network
 from calitop.path.policy import Way
 from calitop.path.routing import lookup
+from calitop.path.trace import Request, Traced, trace
 
 MOST_PAIRS = 48
 """Pairs that are looked at; four nodes with two CNIs make 48 between different nodes."""
@@ -34,11 +38,50 @@ class End:
         return None if way is None or way.error is not None else way
 
 
-def pairs(nodes: Sequence[NodeFacts]) -> Iterator[tuple[End, End]]:
-    """Ordered pairs on different nodes."""
+class Together:
+    """Two or more nodes; what several checks ask of them is found once.
+
+    Attributes:
+        nodes: In the order in which they were given.
+    """
+
+    def __init__(self, nodes: Sequence[NodeFacts]) -> None:
+        self.nodes = tuple(nodes)
+
+    @cached_property
+    def by_name(self) -> dict[str, NodeFacts]:
+        """The nodes that have a name."""
+        return {facts.name: facts for facts in self.nodes if facts.name is not None}
+
+    @cached_property
+    def pairs(self) -> Sequence[tuple[End, End]]:
+        """Ordered pairs on different nodes."""
+        return _pairs(self.nodes)
+
+    @cached_property
+    def traced(self) -> Sequence[tuple[End, End, Traced]]:
+        """What becomes of a packet between each pair of named nodes, and of its answer.
+
+        Ports are left open, so that what is decided holds for every port. Pairs that cannot be traced
+        are left out.
+        """
+        named = tuple(self.by_name.values())
+        network = Network([facts.node for facts in named])
+        told = ((one, other, _traced(network, one, other)) for one, other in _pairs(named))
+        return [(one, other, traced) for one, other, traced in told if traced is not None]
+
+
+def _pairs(nodes: Sequence[NodeFacts]) -> Sequence[tuple[End, End]]:
     ends = [end for facts in nodes for end in _ends(facts)]
     apart = ((one, other) for one, other in permutations(ends, 2) if one.facts is not other.facts)
-    return islice(apart, MOST_PAIRS)
+    return tuple(islice(apart, MOST_PAIRS))
+
+
+def _traced(network: Network, one: End, other: End) -> Traced | None:
+    try:
+        return trace(network, Request(src=one.ip, dst=other.ip, protocol="tcp", reply=True))
+    except CalitopError:
+        return None
 
 
 def _ends(facts: NodeFacts) -> Iterator[End]:
