@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -14,17 +13,12 @@ from calitop.cli.main import main
 from calitop.errors import SourceUnavailable
 from calitop.model.node import IpSet
 from tests.check import states
+from tests.cli.conftest import JsonOf
 from tests.path.small_node import LINKS, save
 
 SNAPSHOTS = Path(__file__).parents[2] / "snapshots"
 FINDING = {"id", "severity", "node", "title", "evidence", "explain", "fix", "source"}
 DOWN = LINKS.replace('"UP","LOWER_UP"],"mtu":1480', '"LOWER_UP"],"mtu":1480')
-
-
-@pytest.fixture(autouse=True)
-def wide(monkeypatch: pytest.MonkeyPatch) -> None:
-    """As in a pipe, whatever terminal the tests run in."""
-    monkeypatch.setenv("COLUMNS", "160")
 
 
 @pytest.fixture
@@ -33,14 +27,8 @@ def broken(tmp_path: Path) -> str:
     return f"one={save(tmp_path / 'one', **{'links.json': DOWN})}"
 
 
-def checked(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, dict[str, Any]]:
-    """Exit status and JSON object."""
-    status = main(["check", *words, "--json"])
-    return status, json.loads(capsys.readouterr().out)
-
-
-def test_findings_follow_the_contract(capsys: pytest.CaptureFixture[str]) -> None:
-    status, told = checked(capsys, str(SNAPSHOTS / "lab"))
+def test_findings_follow_the_contract(json_of: JsonOf) -> None:
+    status, told = json_of("check", str(SNAPSHOTS / "lab"))
     assert status == 0
     assert told.keys() == {"calitop", "findings", "not_checked", "nodes"}
     assert [each["name"] for each in told["nodes"]] == ["k8s-work1", "k8s-work2"]
@@ -55,21 +43,21 @@ def test_findings_follow_the_contract(capsys: pytest.CaptureFixture[str]) -> Non
     assert all(each.keys() == {"id", "node", "needs"} for each in told["not_checked"])
 
 
-def test_an_error_is_exit_status_1_and_comes_first(capsys: pytest.CaptureFixture[str], broken: str) -> None:
-    status, told = checked(capsys, broken)
+def test_an_error_is_exit_status_1_and_comes_first(json_of: JsonOf, broken: str) -> None:
+    status, told = json_of("check", broken)
     assert status == 1
     first = told["findings"][0]
     assert (first["id"], first["severity"], first["node"]) == ("route-dead-interface", "error", "one")
     assert [each["ref"] for each in first["evidence"]] == ["main/10.0.2.6/32/cali1", "cali1"]
 
 
-def test_a_warning_is_no_error(capsys: pytest.CaptureFixture[str]) -> None:
-    status, told = checked(capsys, str(SNAPSHOTS / "faults" / "rpf-tunl0-1" / "k8s-work1"))
+def test_a_warning_is_no_error(json_of: JsonOf) -> None:
+    status, told = json_of("check", str(SNAPSHOTS / "faults" / "rpf-tunl0-1" / "k8s-work1"))
     assert (status, told["findings"][0]["severity"]) == (0, "warning")
 
 
-def test_the_place_of_a_rule_leads_to_it(capsys: pytest.CaptureFixture[str]) -> None:
-    _, told = checked(capsys, str(SNAPSHOTS / "lab"))
+def test_the_place_of_a_rule_leads_to_it(json_of: JsonOf) -> None:
+    _, told = json_of("check", str(SNAPSHOTS / "lab"))
     found = next(each for each in told["findings"] if each["id"] == "identity-meets-endpoint")
     assert found["evidence"][0]["ref"] == "ipv4/nft/filter/cali-from-endpoint-mark/1"
 
@@ -109,10 +97,10 @@ class _Node:
 
 @pytest.mark.parametrize("members", [True, False])
 def test_members_of_a_live_node_s_sets_are_read_or_named_as_missing(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, members: bool
+    json_of: JsonOf, monkeypatch: pytest.MonkeyPatch, members: bool
 ) -> None:
     monkeypatch.setattr("calitop.cli.live.live_source", lambda _: _Node(members))
-    _, told = checked(capsys)
+    _, told = json_of("check")
     assert ("pool-holds-cilium" in {each["id"] for each in told["findings"]}) is members
     assert ("pool-holds-cilium" in {each["id"] for each in told["not_checked"]}) is not members
     assert "rule-missing-set" not in {each["id"] for each in told["not_checked"]}

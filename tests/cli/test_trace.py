@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from calitop.cli.main import main
+from tests.cli.conftest import JsonOf
 from tests.path.small_node import FAR, POD, PODS, RULES, SETTINGS, counted, save
 
 LAB = Path(__file__).parents[2] / "snapshots"
@@ -18,22 +17,10 @@ PATH = {"verdict", "where", "because", "steps", "branches", "missing"}
 KINDS = {"rule", "policy", "route", "rp_filter", "encapsulate", "decapsulate", "conntrack", "bpf", "deliver"}
 
 
-@pytest.fixture(autouse=True)
-def wide(monkeypatch: pytest.MonkeyPatch) -> None:
-    """As in a pipe, whatever terminal the tests run in."""
-    monkeypatch.setenv("COLUMNS", "160")
-
-
 @pytest.fixture
 def node(tmp_path: Path) -> str:
     """`one=…`, a small node at one moment."""
     return f"one={save(tmp_path / 'one')}"
-
-
-def traced(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, dict[str, Any]]:
-    """Exit status and JSON object."""
-    status = main(["trace", *words, "--json"])
-    return status, json.loads(capsys.readouterr().out)
 
 
 def told(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, str]:
@@ -57,23 +44,23 @@ def told(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, str]:
 )
 def test_status_follows_the_verdict(
     node: str,
-    capsys: pytest.CaptureFixture[str],
+    json_of: JsonOf,
     words: list[str],
     status: int,
     verdict: str,
     place: dict[str, object] | None,
 ) -> None:
     """Delivered 0, dropped and rejected 1, undecided and left 6; the place is named."""
-    found, answer = traced(capsys, "--node", node, "--from", POD, *words)
+    found, answer = json_of("trace", "--node", node, "--from", POD, *words)
     assert (found, answer["forward"]["verdict"], answer["reply"]) == (status, verdict, None)
     where = answer["forward"]["where"]
     assert where is None if place is None else place.items() <= where.items()
 
 
-def test_the_object_is_as_agreed(node: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_object_is_as_agreed(node: str, json_of: JsonOf) -> None:
     """Every key of the contract is there, on the path and on its branches."""
     words = ["--from", POD, "--to", FAR, "--mark", "0/0xfffff", "--reply", "--not-matching"]
-    _, answer = traced(capsys, "--node", node, *words)
+    _, answer = json_of("trace", "--node", node, *words)
     assert answer["calitop"]["schema"] == 1
     forward = answer["forward"]
     assert set(forward) >= PATH
@@ -92,21 +79,23 @@ def test_the_object_is_as_agreed(node: str, capsys: pytest.CaptureFixture[str]) 
     assert jump["packet"]["src"] == f"{POD}/32"
 
 
-def test_with_the_answer_the_worse_counts(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_with_the_answer_the_worse_counts(
+    tmp_path: Path, json_of: JsonOf, capsys: pytest.CaptureFixture[str]
+) -> None:
     """What is delivered, but not answered, is not good; without --reply nobody asks."""
     rules = RULES.replace(":OUTPUT ACCEPT [0:0]\n:cali", ":OUTPUT DROP [0:0]\n:cali")
     words = ["--node", f"one={save(tmp_path / 'one', rules)}", "--from", POD, "--to", "192.0.2.11"]
-    assert traced(capsys, *words)[0] == 0
-    status, answer = traced(capsys, *words, "--reply")
+    assert json_of("trace", *words)[0] == 0
+    status, answer = json_of("trace", *words, "--reply")
     assert (status, answer["forward"]["verdict"], answer["reply"]["verdict"]) == (1, "delivered", "dropped")
     status, text = told(capsys, *words, "--reply")
     assert text.splitlines()[1].split(maxsplit=1)[0] == "answer" and "THE ANSWER" in text
 
 
-def test_a_snapshot_names_its_nodes_itself(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_snapshot_names_its_nodes_itself(json_of: JsonOf) -> None:
     """One --node for a folder of both; pods by their names."""
     words = ["--from", "cilium-python-daemon-4x7zw", "--to", "default/calico-python-daemon-8p6zt"]
-    _, answer = traced(capsys, "--node", str(LAB / "faults" / "rpf-tunl0-1"), *words)
+    _, answer = json_of("trace", "--node", str(LAB / "faults" / "rpf-tunl0-1"), *words)
     where = answer["forward"]["where"]
     assert answer["forward"]["verdict"] == "dropped"
     assert (where["node"], where["name"], where["device"]) == ("k8s-work1", "rp_filter", "tunl0")
@@ -116,26 +105,28 @@ def test_a_snapshot_names_its_nodes_itself(capsys: pytest.CaptureFixture[str]) -
     assert kinds >= {"rule", "policy", "route", "encapsulate", "decapsulate", "rp_filter"}
 
 
-def test_nodes_of_other_names_are_the_same(capsys: pytest.CaptureFixture[str]) -> None:
+def test_nodes_of_other_names_are_the_same(json_of: JsonOf) -> None:
     """NAME= is how the node is called everywhere; two moments may be given one by one."""
     root = LAB / "faults" / "rpf-tunl0-1"
     moments = [f"w1={root / 'k8s-work1' / moment}" for moment in ("before", "after")]
     words = [
         word for value in (*moments, f"w2={root / 'k8s-work2' / 'before'}") for word in ("--node", value)
     ]
-    _, answer = traced(capsys, *words, "--from", "10.222.2.82", "--to", "10.222.219.6")
+    _, answer = json_of("trace", *words, "--from", "10.222.2.82", "--to", "10.222.219.6")
     assert answer["forward"]["where"]["node"] == "w1"
     counted_on = {step["node"] for step in answer["forward"]["steps"] if "moved" in step}
     assert counted_on == {"w1"}
 
 
-def test_what_moved_stands_beside(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_what_moved_stands_beside(
+    tmp_path: Path, json_of: JsonOf, capsys: pytest.CaptureFixture[str]
+) -> None:
     """A predicted rule that stood still and a rule that moved unpredicted are marked."""
     save(tmp_path / "one" / "before")
     moved = ("PREROUTING", ":FORWARD", "-A FORWARD -m comment", "0xfff00000", "Unknown interface")
     save(tmp_path / "one" / "after", counted(RULES, *moved))
     words = ["--node", f"one={tmp_path / 'one'}", "--from", POD, "--to", FAR]
-    _, answer = traced(capsys, *words)
+    _, answer = json_of("trace", *words)
     still = [
         step["chain"] for step in answer["forward"]["steps"] if step.get("moved", {}).get("packets") == 0
     ]
@@ -147,7 +138,7 @@ def test_what_moved_stands_beside(tmp_path: Path, capsys: pytest.CaptureFixture[
     assert "✖ 1 of 5 predicted rules and policies did not move, the first of them mangle POSTROUTING" in text
     assert "✖ +0  ACCEPT" in text and "MOVED, NOT PREDICTED" in text
     assert "ask again  with --mark 0x0/0xfffff" in text
-    _, answer = traced(capsys, *words, "--mark", "0/0xfffff")
+    _, answer = json_of("trace", *words, "--mark", "0/0xfffff")
     assert [branch["fits"] for branch in answer["forward"]["branches"]] == [True, False]
 
 
@@ -247,20 +238,22 @@ def test_wrong_nodes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None
     assert main(["trace", "--node", f"k8s-work2={LAB / 'lab'}", *ends]) in (0, 6)
 
 
-def test_pods_come_from_a_list(tmp_path: Path, node: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_pods_come_from_a_list(tmp_path: Path, node: str, json_of: JsonOf) -> None:
     """`--pods FILE` gives names to addresses here too."""
     (tmp_path / "pods").write_text(PODS)
     words = ["--node", node, "--pods", str(tmp_path / "pods"), "--from", "default/web-0", "--to", "10.8.0.1"]
-    assert traced(capsys, *words)[0] == 1
+    assert json_of("trace", *words)[0] == 1
 
 
-def test_unknown_settings_are_asked_for(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_unknown_settings_are_asked_for(
+    tmp_path: Path, json_of: JsonOf, capsys: pytest.CaptureFixture[str]
+) -> None:
     """What decides and was not read is named, and the path is undecided."""
     files = {"settings.txt": SETTINGS.replace("net.ipv4.conf.cali1.rp_filter = 0\n", "")}
     routes = {"routes.json": '[{"dst":"default","gateway":"192.0.2.1","dev":"eth0","flags":[]}]'}
     node = f"one={save(tmp_path / 'one', RULES, **files, **routes)}"
     words = ["--node", node, "--from", POD, "--to", FAR, "--on", "one", "--in", "cali1"]
-    status, answer = traced(capsys, *words)
+    status, answer = json_of("trace", *words)
     assert (status, answer["forward"]["verdict"]) == (6, "undecided")
     assert any("rp_filter" in one for one in answer["forward"]["missing"])
     assert "  collect " in told(capsys, *words)[1]
