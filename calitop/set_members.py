@@ -6,13 +6,12 @@ A set may have 100,000 members: what is looked up in is made once, by `prepare` 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from ipaddress import ip_address, ip_network
 from typing import Literal
 
-from calitop.cni.pods import pod_name
 from calitop.errors import SourceUnavailable
 from calitop.model.node import IpSet, NodeState
 from calitop.model.values import Address
@@ -30,6 +29,8 @@ class SetAnswer:
     """None where it cannot be told."""
     words: str
     """The same in one sentence."""
+    member: str | None = None
+    """The member that holds it, by its first dimension, where one does."""
 
 
 class SetMembers:
@@ -37,15 +38,15 @@ class SetMembers:
 
     Args:
         ipset: The set.
-        who: Whose addresses are known (`who_has`).
+        who: Tells whom an address or range belongs to.
     """
 
-    def __init__(self, ipset: IpSet, who: Mapping[str, str] | None = None) -> None:
+    def __init__(self, ipset: IpSet, who: Callable[[str], str | None] | None = None) -> None:
         self.ipset = ipset
         self.members: Sequence[str] = ipset.members or ()
         self.kinds = tuple(ipset.type.partition(":")[2].split(","))
         self.lists_sets = self.kinds == ("set",)
-        self._who = who or {}
+        self._who = who
 
     def prepare(self) -> SetMembers:
         """Make now what the first search would wait for."""
@@ -59,7 +60,7 @@ class SetMembers:
     @cached_property
     def owners(self) -> Mapping[int, str]:
         """Whom the members' addresses belong to, by the member's place, where it is known."""
-        if not self._who:
+        if self._who is None:
             return {}
         told = ((place, self._owner(member)) for place, member in enumerate(self.members))
         return {place: owner for place, owner in told if owner}
@@ -117,18 +118,24 @@ class SetMembers:
         return self._answer(element, self._lookups.lookup(wanted), len(element.split(",")))
 
     def _answer(self, element: str, found: str | None, parts: int) -> SetAnswer:
+        held = self._holder(element)
+        by = "" if held is None or held == element else f", by {held}"
         if found == "in":
-            return SetAnswer("in", f"{element} is in it")
+            return SetAnswer("in", f"{element} is in it{by}", held or element)
         if found == "nomatch":
             return SetAnswer("excepted", f"{element} is excepted by a nomatch entry")
         if found == "out":
             return SetAnswer("out", f"{element} is not in it")
         if parts < len(self.kinds):
             rest = ", ".join(self.kinds[parts:])
-            return SetAnswer(
-                None, f"{element}: it depends on the {rest}, which follows a comma ({self.ipset.type})"
-            )
+            words = f"{element}: it depends on the {rest}, which follows a comma ({self.ipset.type})"
+            return SetAnswer(None, words, held)
         return SetAnswer(None, f"{element}: not known, entries here cannot be evaluated")
+
+    def _holder(self, element: str) -> str | None:
+        """The member with the narrowest network that holds the first part of an element."""
+        places = self.holding(element.partition(",")[0])
+        return self.members[places[0]] if places else None
 
     def _wanted(self, element: str) -> tuple[Wanted, ...] | None:
         """What the words offer for each dimension, None for those that they leave open."""
@@ -148,10 +155,11 @@ class SetMembers:
         return (*offered, *([None] * (len(self.kinds) - len(parts))))
 
     def _owner(self, member: str) -> str:
-        """Whom a member's single addresses belong to, "" where nobody is known."""
+        """Whom a member's addresses and ranges belong to, "" where nobody is known."""
         parts = member.partition(" ")[0].split(",")
-        hosts = (part.removesuffix("/32").removesuffix("/128") for part in parts)
-        return ", ".join(dict.fromkeys(self._who[host] for host in hosts if host in self._who))
+        places = (part for kind, part in zip(self.kinds, parts, strict=False) if kind in ("ip", "net"))
+        known = (self._who(part) for part in places) if self._who is not None else ()
+        return ", ".join(dict.fromkeys(filter(None, known)))
 
     @cached_property
     def _lookups(self) -> Members:
@@ -186,20 +194,6 @@ def saved_set(state: NodeState, name: str) -> IpSet:
     if found.members is None:
         what = f"of the set '{name}' only the header was saved"
         raise SourceUnavailable(what, "save its members with: ipset save")
-    return found
-
-
-def who_has(state: NodeState) -> dict[str, str]:
-    """Whom an address without its length belongs to: this node's devices, other nodes, pods."""
-    found: dict[str, str] = {}
-    for pod in state.pods:
-        if pod.ip and pod.host_network and pod.node:
-            found[pod.ip.split("/")[0]] = f"node {pod.node}"
-        elif pod.ip and not pod.host_network:
-            found[pod.ip.split("/")[0]] = f"pod {pod_name(pod)}"
-    for link in state.links:
-        for address in link.addresses:
-            found[address.split("/")[0]] = f"this node, {link.name}"
     return found
 
 

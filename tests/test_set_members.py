@@ -8,11 +8,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from calitop.cni.address_book import AddressBook
+from calitop.cni.index import NodeIndex
 from calitop.errors import SourceUnavailable
 from calitop.model.network import Link
 from calitop.model.node import IpSet, NodeState, Pod
 from calitop.path.set_words import NotUnderstoodError, member_of
-from calitop.set_members import SetMembers, saved_set, who_has
+from calitop.set_members import SetMembers, saved_set
 
 numbers = st.integers(0x0A000000, 0x0A0003FF)
 networks = st.builds(
@@ -103,7 +105,7 @@ def test_members_are_named_after_pods_nodes_and_devices() -> None:
         ),
     )
     ipset = IpSet("some", "hash:net", ("10.0.0.5", "172.16.0.3/32", "172.16.0.2", "10.0.0.0/24"))
-    found = SetMembers(ipset, who_has(state)).prepare()
+    found = SetMembers(ipset, AddressBook(NodeIndex(state)).who).prepare()
     assert [found.who(place) for place in range(4)] == [
         "pod default/web",
         "node work2",

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from calitop.cni.address_book import AddressBook
+from calitop.cni.index import NodeIndex
 from calitop.model.node import NodeState
-from calitop.set_members import SetMembers, saved_set, who_has
+from calitop.set_members import SetMembers, saved_set
 from tui.live import LiveFeed
 
 
@@ -14,4 +16,4 @@ def read_set(state: NodeState, feed: LiveFeed | None, name: str) -> SetMembers:
         CalitopError: There is no such set, or its members are not known.
     """
     found = feed.set_members(name) if feed is not None else saved_set(state, name)
-    return SetMembers(found, who_has(state)).prepare()
+    return SetMembers(found, AddressBook(NodeIndex(state)).who).prepare()

@@ -2,31 +2,25 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from ipaddress import IPv4Address
 
 from calitop.check.evidence import of_link, of_route, of_rule
 from calitop.check.facts import HOSTS_SET, NodeFacts, address_of
 from calitop.check.records import Check, Evidence, Found
-from calitop.cni.names import unquoted
 from calitop.model.network import Route
 
-_SET = re.compile(r"--match-set\s+(\S+)")
 _NOT_NODES = ("cilium", "docker", "flannel")
 """Owners of interfaces whose addresses are never a node's."""
 
 
 def _missing(facts: NodeFacts) -> Iterator[Found]:
     """The first rule that asks each set that the listing lacks."""
-    told = set(facts.world.sets)
-    for key, _, at, rule in facts.rules():
-        if "--match-set" not in rule.text or rule.language != "iptables":
-            continue
-        for name in _SET.findall(unquoted(rule.text)):
-            if name not in told:
-                told.add(name)
-                yield Found(f"a rule asks set {name}, which is not listed", (of_rule(key, at, rule),))
+    for name, refs in facts.index.sets.users_by_set.items():
+        if name not in facts.world.sets:
+            key, at = refs[0].key, refs[0].index
+            evidence = of_rule(key, at, facts.index.chains[key].rules[at])
+            yield Found(f"a rule asks set {name}, which is not listed", (evidence,))
 
 
 def _missing_peers(facts: NodeFacts) -> Iterator[Found]:

@@ -23,6 +23,7 @@ from calitop.cni.owners import covers, owner_of_ip_rule, owner_of_link, owner_of
 from calitop.cni.pods import interface_name, node_of_list, pod_name
 from calitop.cni.profiles import profiles_by_chain
 from calitop.cni.rule_index import RuleIndex, RuleRef
+from calitop.cni.set_index import SetIndex
 from calitop.model.network import IpRule, Link, Route
 from calitop.model.node import NodeState, Pod
 from calitop.model.rules import Chain, ChainKey, MapKey, Rule, Ruleset, TableKey
@@ -42,6 +43,7 @@ class NodeIndex:
         state: The node it speaks of.
         rules: The lookups that need the rules only.
         maps: The named sets and maps of nft tables.
+        sets: Which rules name an ipset.
         is_prepared: Whether explaining one thing costs no more than that thing (`prepare`).
     """
 
@@ -61,6 +63,7 @@ class NodeIndex:
             self._roles = self._roles_after(earlier)
         is_same = earlier is not None and earlier.rules is self.rules
         self.maps: MapIndex = earlier.maps if earlier and is_same else MapIndex(self.rules)
+        self.sets: SetIndex = earlier.sets if earlier and is_same else SetIndex(self.rules)
 
     def prepare(self) -> NodeIndex:
         """Build now what a key may ask for, so that none waits for it."""

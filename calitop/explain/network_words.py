@@ -49,13 +49,13 @@ def no_way_words(route: Route) -> str | None:
 
 def explain_route(index: NodeIndex, route: Route) -> str:
     """Where the route sends packets, or why nowhere."""
-    return printable(no_way_words(route) or f"Packets to {_destination(route)} {_way(index, route)}.")
+    return printable(no_way_words(route) or f"Packets {_destination(route)} {_way(index, route)}.")
 
 
 def _destination(route: Route) -> str:
     if route.dst != "default":
-        return route.dst
-    return f"where no other route of table {route.table} leads"
+        return f"to {route.dst}"
+    return f"that no other route of table {route.table} takes"
 
 
 def _way(index: NodeIndex, route: Route) -> str:
