@@ -223,7 +223,7 @@ _READ: dict[Need, Callable[[NodeFacts], bool]] = {
     "rules": lambda facts: facts.has_all_rules,
     "set_names": lambda facts: bool(facts.state.sets),
     "sets": lambda facts: facts.has_members,
-    "pods": lambda facts: bool(facts.state.pods),
+    "pods": lambda facts: any(pod.status for pod in facts.state.pods),  # Only a list tells what runs.
     "sysctls": lambda facts: any(name.endswith(".rp_filter") for name in facts.state.sysctls),
     "conntrack_count": _has_counts,
     "cni": lambda facts: bool(facts.state.cni_configs),

@@ -20,12 +20,13 @@ from calitop.cni.names import (
     table_owner,
 )
 from calitop.cni.owners import covers, owner_of_ip_rule, owner_of_link, owner_of_route
+from calitop.cni.pod_ends import PodEnds
 from calitop.cni.pods import interface_name, node_of_list, pod_name
 from calitop.cni.profiles import profiles_by_chain
 from calitop.cni.rule_index import RuleIndex, RuleRef
 from calitop.cni.set_index import SetIndex
 from calitop.model.network import IpRule, Link, Route
-from calitop.model.node import NodeState, Pod
+from calitop.model.node import NodeState, Pod, PodSign
 from calitop.model.rules import Chain, ChainKey, MapKey, Rule, Ruleset, TableKey
 
 if TYPE_CHECKING:
@@ -98,6 +99,10 @@ class NodeIndex:
     def pod_of_address(self, ip: str) -> Pod | None:
         """The pod with that address, given with or without its length; None for host network."""
         return self._pods_by_address.get(ip.split("/")[0])
+
+    def signs_of_interface(self, name: str) -> list[PodSign]:
+        """The network namespaces of processes that are at the other end of that interface."""
+        return self._signs_by_interface.get(name, [])
 
     @cached_property
     def bpf(self) -> DecidedInBpf | None:
@@ -256,6 +261,15 @@ class NodeIndex:
     @cached_property
     def _pods_by_interface(self) -> dict[str, Pod]:
         return {pod.interface: pod for pod in self.state.pods if pod.interface}
+
+    @cached_property
+    def _signs_by_interface(self) -> dict[str, list[PodSign]]:
+        ends = PodEnds(self.state)
+        found: defaultdict[str, list[PodSign]] = defaultdict(list)
+        for sign in self.state.pod_signs:
+            for name in ends.behind(sign):
+                found[name].append(sign)
+        return dict(found)
 
     @cached_property
     def _pods_by_address(self) -> dict[str, Pod]:

@@ -17,7 +17,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from calitop.model.network import IpRule, Link, Neighbour, Route
-from calitop.model.node import BpfAttachment, ConntrackEntry, IpSet, Pod, Problem
+from calitop.model.node import BpfAttachment, ConntrackEntry, IpSet, Pod, PodSign, Problem
 from calitop.model.rules import Ruleset
 
 
@@ -40,6 +40,7 @@ class Fragment:
     conntrack: tuple[ConntrackEntry, ...] | None = None
     bpf: tuple[BpfAttachment, ...] | None = None
     pods: tuple[Pod, ...] | None = None
+    pod_signs: tuple[PodSign, ...] | None = None
     cni_configs: tuple[str, ...] | None = None
     node_name: str | None = None
     kernel: str | None = None

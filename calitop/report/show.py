@@ -243,4 +243,7 @@ def _pod(pod: Pod) -> Json:
         "interface": pod.interface,
         "status": pod.status,
         "host_network": pod.host_network,
+        "uid": pod.uid,
+        "known_from": [{"what": known.what, "source": known.source} for known in pod.known_from],
+        "conflicts": list(pod.conflicts),
     }

@@ -52,6 +52,7 @@ def merge(pieces: Iterable[Piece]) -> NodeState:
         conntrack=_by_part(whole, cut, lambda each: each.conntrack, _conntrack_part, _flow_identity),
         bpf=_merge_bpf([each.bpf for each in everything if each.bpf]),
         pods=merge_pods([each.pods for each in everything if each.pods]),
+        pod_signs=tuple(dict.fromkeys(sign for each in everything for sign in each.pod_signs or ())),
         cni_configs=tuple(dict.fromkeys(name for each in everything for name in each.cni_configs or ())),
         warnings=tuple(dict.fromkeys(warnings)),
     )
@@ -159,8 +160,13 @@ def merge_pods(told: Sequence[tuple[Pod, ...]]) -> tuple[Pod, ...]:
     pods: dict[tuple[str | None, str], Pod] = {}
     for pod in (pod for items in told for pod in items):
         key = (pod.namespace, pod.name)
-        pods[key] = _filled(pods[key], pod) if key in pods else pod
+        pods[key] = _filled_pod(pods[key], pod) if key in pods else pod
     return tuple(pods.values())
+
+
+def _filled_pod(known: Pod, other: Pod) -> Pod:
+    sources = tuple(dict.fromkeys([*known.known_from, *other.known_from]))
+    return replace(_filled(known, other), known_from=sources)
 
 
 def _merge_bpf(told: Sequence[tuple[BpfAttachment, ...]]) -> tuple[BpfAttachment, ...]:

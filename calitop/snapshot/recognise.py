@@ -112,6 +112,9 @@ _NOTHING: Mapping[str, Fragment] = {
     "bpftool": Fragment(bpf=()),
     "cni": Fragment(cni_configs=()),
     "pods": Fragment(pods=()),
+    "log-folders": Fragment(pod_signs=()),
+    "cilium-state": Fragment(pod_signs=()),
+    "namespaces": Fragment(pod_signs=()),
 }
 
 
