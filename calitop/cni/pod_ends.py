@@ -50,9 +50,26 @@ class PodEnds:
         return None
 
     def behind(self, sign: PodSign) -> list[str]:
-        """The interfaces whose other ends are in that network namespace."""
-        names = (self._end(sign.space, inner, outer) for inner, outer in sign.ends)
+        """The interfaces whose other ends are in that network namespace.
+
+        Where its number is not known both ends must name each other by index, and an address in
+        there must be seen at the interface: indexes repeat from namespace to namespace.
+        """
+        if sign.space is not None:
+            names = [self._by_space.get((sign.space, inner)) for inner, _outer in sign.ends]
+        else:
+            links = [(self._by_index.get(outer or 0), inner) for inner, outer in sign.ends]
+            named = [link.name for link, inner in links if link is not None and link.peer_index == inner]
+            names = [name for name in named if self._is_seen(sign, name)]
         return [name for name in dict.fromkeys(names) if name is not None]
+
+    def _is_seen(self, sign: PodSign, interface: str) -> bool:
+        addresses = [address.split("/")[0] for address in sign.addresses]
+        return any(
+            interface in places.get(address, ())
+            for places in (self.routed, self.resolved)
+            for address in addresses
+        )
 
     @cached_property
     def namespaces(self) -> tuple[str, ...]:
@@ -73,13 +90,6 @@ class PodEnds:
         yield from (role.interface for role in roles if role.interface is not None)
         yield from (route.dev for route in self.state.routes if route.dev)
         yield from self.links
-
-    def _end(self, space: int | None, inner: int, outer: int | None) -> str | None:
-        """The host end of a pair: both ends must name each other."""
-        if space is not None:
-            return self._by_space.get((space, inner))
-        link = None if outer is None else self._by_index.get(outer)
-        return link.name if link is not None and link.peer_index == inner else None
 
     @cached_property
     def _by_space(self) -> dict[tuple[int, int], str]:

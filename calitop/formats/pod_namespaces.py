@@ -10,8 +10,9 @@ One block for each process that was looked at, at most a few of a namespace::
 
 A namespace without a process has `named PATH` in place of the process.
 `id` is the number by which the node's links know the namespace (`link-netnsid`), `at` the index of
-the address' device inside. Through a shell there is no `id`; `device INDEX NAME peer INDEX` tells the
-host end instead, and addresses come without a device. `# …` says what could not be looked at.
+the address' device inside. Through a shell only namespaces with a name have an `id`; `device INDEX
+NAME peer INDEX` tells the host end too, and addresses come without a device. `# …` says what could
+not be looked at.
 """
 
 from __future__ import annotations
@@ -116,12 +117,11 @@ def _take(space: _Space, word: str, rest: list[str]) -> bool:
 
 
 def _take_device(space: _Space, rest: list[str]) -> bool:
-    """`INDEX NAME peer INDEX`; a device that is its own lower one has no peer."""
+    """`INDEX NAME peer INDEX`."""
     index, peer = whole_number(rest[0]), whole_number(rest[-1])
     if index is None or peer is None:
         return False
-    if index != peer:
-        space.ends[index] = peer
+    space.ends[index] = peer
     return True
 
 
@@ -130,11 +130,13 @@ def _take_address(space: _Space, rest: list[str]) -> bool:
     if address is None:
         return False
     bare = ip_address(address.split("/")[0].split("%")[0])
-    if not (bare.is_loopback or bare.is_link_local):
+    if bare.is_loopback:
+        return True
+    if not bare.is_link_local:
         space.addresses[f"{bare}/{bare.max_prefixlen}"] = None
-        index = whole_number(rest[2]) if len(rest) == 3 else None
-        if index is not None:
-            space.ends.setdefault(index, None)
+    index = whole_number(rest[2]) if len(rest) == 3 else None
+    if index is not None:
+        space.ends.setdefault(index, None)
     return True
 
 

@@ -111,7 +111,8 @@ class _Search:
 
     def _remarks(self) -> Iterator[str]:
         if self.denied:
-            yield f"# {self.denied} processes were not looked at: permission denied; run as root"
+            hint = "; run as root" if os.geteuid() else ""
+            yield f"# {self.denied} processes were not looked at: permission denied{hint}"
         if self.unlooked:
             yield f"# {self.unlooked} processes were not looked at: it took too long"
         yield from (f"# {why}" for why in self.why)

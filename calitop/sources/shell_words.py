@@ -106,9 +106,17 @@ ct_inside() {
     echo " device $(cat "$ct_d/ifindex") $ct_n peer $(cat "$ct_d/iflink")"
   done
 }
+ct_numbers() {
+  ct_k=$(ip netns list-id 2>/dev/null) || return 0
+  ls -Li /run/netns 2>/dev/null | while read -r ct_i ct_n; do
+    case $ct_k in *"name: $ct_n)"*) ;; *) continue;; esac
+    ct_x=${ct_k%%"(iproute2 netns name: $ct_n)"*}; ct_x=${ct_x##*nsid }
+    printf '%s=%s ' "$ct_i" "${ct_x%% *}"
+  done
+}
 ct_spaces() {
   ct_o=$(readlink /proc/self/ns/net) || return 1
-  ct_seen=" "
+  ct_seen=" "; ct_k=" $(ct_numbers)"
   ls -l /proc/[0-9]*/ns/net 2>/dev/null | { while read -r ct_l; do
     case $ct_l in *'/ns/net -> net:['*) ;; *) ct_q=1; continue;; esac
     ct_i=${ct_l##*'net:['}; ct_i=${ct_i%]*}
@@ -121,7 +129,8 @@ ct_spaces() {
       *) ct_c=1;;
     esac
     ct_seen="$ct_seen$ct_i $ct_c "
-    echo "netns $ct_i"
+    case $ct_k in *" $ct_i="*) ct_x=${ct_k#*" $ct_i="}; ct_x=" id ${ct_x%% *}";; *) ct_x=;; esac
+    echo "netns $ct_i$ct_x"
     { ct_process "$ct_p"; [ $ct_c != 1 ] || ct_inside "$ct_p"; } 2>/dev/null </dev/null
   done
   [ -z "$ct_q" ] || echo "# processes were not looked at: permission denied"; }
