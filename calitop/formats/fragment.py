@@ -20,6 +20,9 @@ from calitop.model.network import IpRule, Link, Neighbour, Route
 from calitop.model.node import BpfAttachment, ConntrackEntry, IpSet, Pod, PodSign, Problem
 from calitop.model.rules import Ruleset
 
+NOTE = "note"
+"""In `Fragment.extra`: what is worth knowing of the text, though nothing is wrong with it."""
+
 
 @dataclass(frozen=True, eq=False)
 class Fragment:

@@ -12,7 +12,7 @@ A namespace without a process has `named PATH` in place of the process.
 `id` is the number by which the node's links know the namespace (`link-netnsid`), `at` the index of
 the address' device inside. Through a shell only namespaces with a name have an `id`; `device INDEX
 NAME peer INDEX` tells the host end too, and addresses come without a device. `# …` says what could
-not be looked at.
+not be looked at, `# note: …` where that is no fault.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ import socket
 from dataclasses import dataclass, field
 from ipaddress import ip_address
 
-from calitop.formats.fragment import Fragment
-from calitop.formats.reading import Problems, head_lines, numbered, whole_number, with_length
+from calitop.formats.fragment import NOTE, Fragment
+from calitop.formats.reading import Problems, numbered, whole_number, with_length
 from calitop.model.node import PodSign
 
 KIND = "network namespaces of processes"
@@ -32,6 +32,9 @@ _BLOCK = re.compile(r"netns (?P<inode>\d{1,20})(?: id (?P<id>\d{1,10}))?", re.AS
 _LINE = re.compile(r"\s+(?P<word>process|named|cgroup|hostname|address|device|inet6) (?P<rest>\S.*)")
 _UID = re.compile(r"kubepods.*?pod([0-9a-f]{8}(?:[-_][0-9a-f]{4}){3}[-_][0-9a-f]{12}|[0-9a-f]{32})")
 _SHOWN_PROCESSES = 3
+HEAD = "# network namespaces of processes, by calitop"
+"""The first line, which stands there also where there are none."""
+_NOTE = "# note: "
 _SUREST_HOST_NAME = "/etc/hostname"
 
 
@@ -67,12 +70,7 @@ class _Space:
 
 def looks_like(text: str) -> bool:
     """Whether the text is a list of network namespaces as calitop writes it."""
-    lines = [line for line in head_lines(text) if not line.startswith("#")]
-    return bool(lines) and bool(_BLOCK.fullmatch(lines[0])) and all(map(_is_ours, lines))
-
-
-def _is_ours(line: str) -> bool:
-    return bool(_BLOCK.fullmatch(line) or _LINE.fullmatch(line))
+    return text.startswith(HEAD)
 
 
 def parse(text: str) -> Fragment:
@@ -80,10 +78,15 @@ def parse(text: str) -> Fragment:
     problems = Problems()
     spaces: dict[str, _Space] = {}
     space: _Space | None = None
+    notes: list[str] = []
     for number, line in numbered(text):
         if block := _BLOCK.fullmatch(line):
             space = spaces.setdefault(block["inode"], _Space(block["inode"]))
             space.id = int(block["id"]) if block["id"] else space.id
+        elif line == HEAD:
+            continue
+        elif line.startswith(_NOTE):
+            notes.append(line.removeprefix(_NOTE))
         elif line.startswith("#"):
             problems.add(number, "", line.lstrip("# "))
         elif (match := _LINE.fullmatch(line)) is None or space is None:
@@ -95,7 +98,9 @@ def parse(text: str) -> Fragment:
             problems.add(
                 None, f"netns {each.inode}", f"processes of several pods share it: {', '.join(each.uids)}"
             )
-    return Fragment(problems.all(), pod_signs=tuple(each.sign() for each in spaces.values()), richness=6)
+    signs = tuple(each.sign() for each in spaces.values())
+    extra = {NOTE: "; ".join(notes)} if notes else {}
+    return Fragment(problems.all(), pod_signs=signs, richness=6, extra=extra)
 
 
 def _take(space: _Space, word: str, rest: list[str]) -> bool:

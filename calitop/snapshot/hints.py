@@ -193,7 +193,7 @@ def _plain_topic(head: str, rest: list[str]) -> str | None:
     if head == "cat":
         return next((topic for path, topic in _FILE_TOPICS if path in told), None)
     if head == "ls":
-        folders = (("cni/net.d", "cni"), ("log/pods", "log-folders"))
+        folders = (("cni/net.d", "cni"), ("log/pods", "log-folders"), ("/ns/net", "namespaces"))
         return next((topic for path, topic in folders if path in told), None)
     if "cilium/state" in told:
         return "cilium-state"

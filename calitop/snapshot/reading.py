@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from calitop.formats.fragment import Fragment
+from calitop.formats.fragment import NOTE, Fragment
 from calitop.model.node import Problem, SourceFile
 from calitop.snapshot.adjust import apply_hint
 from calitop.snapshot.archive import Blob
@@ -127,7 +127,9 @@ def _told(name: str, reading: Reading) -> SourceFile:
         (problem for part in reading.parts() for problem in part.fragment.problems),
         key=lambda problem: problem.line or 0,
     )
-    return SourceFile(name, " + ".join(kinds) or None, reading.lines, tuple(problems))
+    return SourceFile(
+        name, " + ".join(kinds) or None, reading.lines, tuple(problems), reading.fragment.extra.get(NOTE)
+    )
 
 
 def with_manifest(read: ReadFile, told: ManifestFile) -> ReadFile:

@@ -14,6 +14,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from calitop.formats.pod_namespaces import HEAD
 from calitop.sources.namespaces import process_ids, spaces_by_id
 from calitop.sources.rtnetlink import addresses, namespace_id
 
@@ -58,7 +59,7 @@ class _Search:
             if space is not None and space != own and self.asked.get(space, 0) < _OF_ONE_SPACE:
                 out += self._block(process, space)
         out += self._named(own)
-        return "".join(f"{line}\n" for line in (*out, *self._remarks()))
+        return "".join(f"{line}\n" for line in (HEAD, *out, *self._remarks()))
 
     def _space_of(self, process: str) -> str | None:
         try:
@@ -110,11 +111,12 @@ class _Search:
         return out
 
     def _remarks(self) -> Iterator[str]:
-        if self.denied:
-            hint = "; run as root" if os.geteuid() else ""
-            yield f"# {self.denied} processes were not looked at: permission denied{hint}"
+        if self.denied and os.geteuid() == 0:
+            yield f"# note: processes that even root may not look at: {self.denied}"
+        elif self.denied:
+            yield f"# processes not looked at: {self.denied}, permission denied; run as root"
         if self.unlooked:
-            yield f"# {self.unlooked} processes were not looked at: it took too long"
+            yield f"# processes not looked at: {self.unlooked}, it took too long"
         yield from (f"# {why}" for why in self.why)
 
 

@@ -117,6 +117,7 @@ ct_numbers() {
 ct_spaces() {
   ct_o=$(readlink /proc/self/ns/net) || return 1
   ct_seen=" "; ct_k=" $(ct_numbers)"
+  echo '# network namespaces of processes, by calitop'
   ls -l /proc/[0-9]*/ns/net 2>/dev/null | { while read -r ct_l; do
     case $ct_l in *'/ns/net -> net:['*) ;; *) ct_q=1; continue;; esac
     ct_i=${ct_l##*'net:['}; ct_i=${ct_i%]*}
@@ -133,7 +134,8 @@ ct_spaces() {
     echo "netns $ct_i$ct_x"
     { ct_process "$ct_p"; [ $ct_c != 1 ] || ct_inside "$ct_p"; } 2>/dev/null </dev/null
   done
-  [ -z "$ct_q" ] || echo "# processes were not looked at: permission denied"; }
+  [ -z "$ct_q" ] || if [ "$(id -u)" = 0 ]; then echo "# note: processes that even root may not look at"
+  else echo "# processes not looked at: permission denied; run as root"; fi; }
 }
 ct_j=-j; ip -j link >/dev/null 2>&1 </dev/null || ct_j=
 """

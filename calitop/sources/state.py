@@ -14,7 +14,7 @@ from dataclasses import replace
 from calitop.cni.bpf import with_bpf_warning
 from calitop.cni.pod_identity import with_identities
 from calitop.counters.sample import ChainReading
-from calitop.formats.fragment import Fragment
+from calitop.formats.fragment import NOTE, Fragment
 from calitop.model.network import Link, LinkCounters, Neighbour
 from calitop.model.node import NodeState, Pod, Problem, SourceFile
 from calitop.model.rules import Chain, ChainKey, Table, TableKey
@@ -231,7 +231,8 @@ class LatestAnswers:
             )
             if answer.error and answer.asked and (wanted.required or answer.denied):
                 problems = (Problem(None, "", answer.error), *problems)
-            note = None if answer.asked else answer.error
+            told = reading.fragment.extra.get(NOTE) if reading else None
+            note = told if answer.asked else answer.error
             lines = reading.lines if reading else count_lines(answer.text)
             yield SourceFile(answer.command, kind, lines, problems, note)
 

@@ -14,6 +14,7 @@ from calitop.model.node import Known, NodeState, Pod, PodSign
 WEB = interface_name("default", "web-0")
 LXC = "lxc0123456789ab"
 UID = "0d3a1b2c-1111-2222-3333-444455556666"
+Names = tuple[tuple[str, str], ...]
 LOG = PodSign("log folder", f"/var/log/pods/default_web-0_{UID}", "default", "web-0", UID)
 LINKS = (
     Link("lo", 1),
@@ -22,9 +23,9 @@ LINKS = (
 )
 
 
-def space(number: int | None, *addresses: str, **told: object) -> PodSign:
+def space(number: int | None, *addresses: str, uid: str | None = None, hostnames: Names = ()) -> PodSign:
     sign = PodSign("namespace", f"network namespace of process {number} (x)", space=number)
-    return replace(sign, addresses=addresses, ends=((2, None),), **told)
+    return replace(sign, addresses=addresses, ends=((2, None),), uid=uid, hostnames=hostnames)
 
 
 def endpoint(name: str, interface: str = LXC, *addresses: str) -> PodSign:

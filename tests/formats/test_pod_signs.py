@@ -8,7 +8,7 @@ import json
 import pytest
 
 from calitop.formats import cilium_state, cni_listing, log_folders, pod_namespaces
-from calitop.formats.fragment import Fragment
+from calitop.formats.fragment import NOTE, Fragment
 from calitop.model.node import PodSign
 from calitop.snapshot.recognise import recognise
 
@@ -113,7 +113,8 @@ def test_endpoints_without_a_pod_and_temporary_ones_tell_nothing() -> None:
     assert [problem.line for problem in fragment.problems] == [3]
 
 
-SPACES = f"""netns 4026532345 id 3
+SPACES = f"""{pod_namespaces.HEAD}
+netns 4026532345 id 3
  process 812 pause
  cgroup 0::/kubepods.slice/kubepods-burstable.slice/kubepods-burstable-pod{UID.replace("-", "_")}.slice/x
  address 127.0.0.1 at 1
@@ -130,7 +131,8 @@ netns 4026532400
  device 2 eth0 peer 9
 netns 4026532401 id 4
  named /run/netns/cni-1
-# 2 processes were not looked at: permission denied
+# processes not looked at: 2, permission denied
+# note: processes that even root may not look at: 1
 """
 
 
@@ -138,8 +140,9 @@ def test_namespaces_tell_addresses_ends_and_whose_they_are() -> None:
     reading = recognise(SPACES)
     assert reading.kind == pod_namespaces.KIND
     assert [problem.why for problem in reading.fragment.problems] == [
-        "2 processes were not looked at: permission denied"
+        "processes not looked at: 2, permission denied"
     ]
+    assert reading.fragment.extra[NOTE] == "processes that even root may not look at: 1"
     pod, other, named = signs(reading.fragment)
     assert pod.source == "network namespace of process 812 (pause), 900 (nginx)"
     assert (pod.uid, pod.space, pod.addresses, pod.ends) == (UID, 3, ("10.0.0.5/32",), ((2, None),))
@@ -147,6 +150,15 @@ def test_namespaces_tell_addresses_ends_and_whose_they_are() -> None:
     assert (other.space, other.addresses) == (None, ("10.0.0.6/32", "fd00::6/128"))
     assert other.ends == ((2, 9),)
     assert named.source == "network namespace /run/netns/cni-1"
+
+
+def test_no_namespaces_are_a_statement_too() -> None:
+    reading = recognise(f"{pod_namespaces.HEAD}\n")
+    assert (reading.kind, reading.fragment.pod_signs, reading.fragment.problems) == (
+        pod_namespaces.KIND,
+        (),
+        (),
+    )
 
 
 def test_a_namespace_that_several_pods_share_is_a_problem_and_nobodys() -> None:
