@@ -50,7 +50,10 @@ def pod_facts(view: View, interface: str) -> Iterator[Fact]:
     node = f"  node {pod.node}" if pod.node else ""
     yield Fact(f"pod {pod_name(pod)}" + (f"  {pod.ip}" if pod.ip else "") + node, "strong")
     yield from (Fact(f"sources disagree: {words}", "deny") for words in pod.conflicts)
-    yield from (Fact(f"{known.what} known from {known.source}", "dim") for known in pod.known_from)
+    if pod.known_from:
+        told = "; ".join(f"{known.what} from {known.source}" for known in pod.known_from)
+        yield Fact(f"known: {told}", "dim")
+    yield from (Fact(f"not taken: {words}", "dim") for words in pod.remarks)
 
 
 def _unnamed_facts(view: View, interface: str) -> Iterator[Fact]:

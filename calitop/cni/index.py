@@ -21,7 +21,7 @@ from calitop.cni.names import (
 )
 from calitop.cni.owners import covers, owner_of_ip_rule, owner_of_link, owner_of_route
 from calitop.cni.pod_ends import PodEnds
-from calitop.cni.pods import interface_name, node_of_list, pod_name
+from calitop.cni.pods import interface_name, node_of_list, pod_name, pods_by_address
 from calitop.cni.profiles import profiles_by_chain
 from calitop.cni.rule_index import RuleIndex, RuleRef
 from calitop.cni.set_index import SetIndex
@@ -273,7 +273,7 @@ class NodeIndex:
 
     @cached_property
     def _pods_by_address(self) -> dict[str, Pod]:
-        return {pod.ip.split("/")[0]: pod for pod in self.state.pods if pod.ip and not pod.host_network}
+        return pods_by_address(self.state.pods)
 
     @cached_property
     def _workloads(self) -> frozenset[str]:

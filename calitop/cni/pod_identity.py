@@ -15,11 +15,8 @@ from typing import NamedTuple
 
 from calitop.cni.names import link_role
 from calitop.cni.pod_ends import PodEnds, same_family
-from calitop.cni.pods import node_of_list, pod_name
+from calitop.cni.pods import FINISHED, node_of_list, pod_name
 from calitop.model.node import Known, NodeState, Pod, PodSign, SignKind
-
-_FINISHED = frozenset({"Succeeded", "Failed", "Completed", "Evicted"})
-"""Pods whose address may be another one's by now."""
 
 
 class Rank(IntEnum):
@@ -51,12 +48,14 @@ class _Draft:
     """Addresses that a source on the node found at the pod, the surest first."""
     known: dict[Known, None] = field(default_factory=dict)
     conflicts: dict[str, None] = field(default_factory=dict)
+    remarks: dict[str, None] = field(default_factory=dict)
     here: bool = False
     """The node itself tells of it."""
 
     def __post_init__(self) -> None:
         self.known.update(dict.fromkeys(self.pod.known_from))
         self.conflicts.update(dict.fromkeys(self.pod.conflicts))
+        self.remarks.update(dict.fromkeys(self.pod.remarks))
         if self.pod.uid:
             self.uids.add(self.pod.uid)
 
@@ -72,7 +71,7 @@ class _Draft:
     @property
     def is_finished(self) -> bool:
         """Whether its address may be another pod's by now."""
-        return self.pod.status in _FINISHED
+        return self.pod.status in FINISHED
 
 
 def with_identities(state: NodeState) -> NodeState:
@@ -89,7 +88,12 @@ def with_identities(state: NodeState) -> NodeState:
 
 
 def _finished(draft: _Draft) -> Pod:
-    return replace(draft.pod, known_from=tuple(draft.known), conflicts=tuple(draft.conflicts))
+    return replace(
+        draft.pod,
+        known_from=tuple(draft.known),
+        conflicts=tuple(draft.conflicts),
+        remarks=tuple(draft.remarks),
+    )
 
 
 class _Identities:
@@ -150,7 +154,7 @@ class _Identities:
         if not self.ends.is_there(sign.interface):
             draft = self._by_name.get((sign.namespace, sign.name or ""))
             if draft is not None and sign.interface:
-                draft.know("interface", f"{sign.source} says {sign.interface}, which is not here: not taken")
+                draft.remarks[f"{sign.source} says {sign.interface}, which is not here"] = None
             return
         draft = self._named(sign)
         if draft is not None and sign.interface is not None:
@@ -249,7 +253,7 @@ class _Identities:
         draft.held.insert(0, (sign.addresses, sign.source))
         for name, where in sign.hostnames:
             if name != draft.pod.name:
-                draft.know("name", f"{where} says {name}, {sign.source}: not taken, a pod may choose it")
+                draft.remarks[f"{where} says {name}, which a pod may choose; {sign.source}"] = None
 
     # -- decisions
 
@@ -262,7 +266,7 @@ class _Identities:
             holder = taken.setdefault(best.interface, draft)
             if holder is draft:
                 draft.pod = replace(draft.pod, interface=best.interface)
-                draft.know("interface", f"{best.interface}: {best.source}")
+                draft.know("interface", best.source)
                 _compare(draft, best)
             elif not draft.is_finished:
                 draft.conflicts[_claimed_twice(best, holder)] = None
@@ -286,7 +290,7 @@ class _Identities:
                 draft.conflicts[told] = None
             if pod.ip not in found:
                 draft.pod = replace(pod, ip=found[0])
-            draft.know("address", f"{(draft.pod.ip or '').split('/')[0]}: {source}")
+            draft.know("address", source)
             return
 
     def _seen_at(self, interface: str) -> Iterator[tuple[tuple[str, ...], str]]:
@@ -306,7 +310,7 @@ class _Identities:
             return
         if pod.node is None:
             draft.pod = replace(pod, node=name)
-            draft.know("node", f"{name}: seen on this node")
+            draft.know("node", "what this node tells")
         elif node is not None and pod.node != node and pod.interface is not None:
             draft.conflicts[f"the list puts it on {pod.node}, but {pod.interface} is here on {node}"] = None
 

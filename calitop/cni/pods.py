@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter as Tally
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from calitop.cni.names import link_role
 from calitop.model.node import NodeState, Pod
 
+FINISHED = frozenset({"Succeeded", "Failed", "Completed", "Evicted"})
+"""Pods whose address may be another one's by now."""
 _UNRESOLVED = frozenset({"FAILED", "INCOMPLETE", "NONE"})
 """Neighbours that were asked for and have not answered."""
 
@@ -62,6 +64,14 @@ def local_pods(state: NodeState) -> tuple[Pod, ...]:
 def address_of(pod: Pod) -> str | None:
     """The pod's address without its length."""
     return None if pod.ip is None else pod.ip.split("/")[0]
+
+
+def pods_by_address(pods: Iterable[Pod]) -> dict[str, Pod]:
+    """The pods by their own addresses without length; a finished one only where no other has its."""
+    own = [pod for pod in pods if pod.ip and not pod.host_network]
+    found = {pod.ip.split("/")[0]: pod for pod in own if pod.ip and pod.status in FINISHED}
+    found.update((pod.ip.split("/")[0], pod) for pod in own if pod.ip and pod.status not in FINISHED)
+    return found
 
 
 def routed_addresses(state: NodeState) -> dict[str, list[str]]:

@@ -2,6 +2,7 @@
 
 One block for each process that was looked at, at most a few of a namespace::
 
+    # network namespaces of processes, by calitop
     netns 4026532345 id 3
      process 812 pause
      cgroup 0::/kubepods.slice/…-pod0d3a….slice/cri-containerd-….scope

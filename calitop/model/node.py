@@ -104,6 +104,8 @@ class Pod:
     """Which sources told its name, address, interface and node."""
     conflicts: tuple[str, ...] = ()
     """What sources say against each other, one sentence each."""
+    remarks: tuple[str, ...] = field(default=(), compare=False)
+    """What else was heard of it and not taken, though it contradicts nothing."""
 
 
 @dataclass(frozen=True, slots=True)

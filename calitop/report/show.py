@@ -248,6 +248,7 @@ def _pod(pod: Pod) -> Json:
         "uid": pod.uid,
         "known_from": [{"what": known.what, "source": known.source} for known in pod.known_from],
         "conflicts": list(pod.conflicts),
+        "remarks": list(pod.remarks),
     }
 
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from calitop.cni.pod_identity import with_identities
-from calitop.cni.pods import interface_name
+from calitop.cni.pods import interface_name, pods_by_address
 from calitop.model.network import Link, Neighbour, Route
 from calitop.model.node import Known, NodeState, Pod, PodSign
 
@@ -48,8 +48,8 @@ def test_a_log_folder_names_the_pod_whose_hash_an_interface_has() -> None:
     found = state(LOG, routes=(route("10.0.0.5", WEB),))
     assert found.pods == (Pod("default", "web-0", "10.0.0.5/32", "n", WEB, uid=UID),)
     assert sources(found.pods[0], "name") == [LOG.source]
-    assert sources(found.pods[0], "interface") == [f"{WEB}: the hash of default.web-0 in its name"]
-    assert sources(found.pods[0], "address") == [f"10.0.0.5: route at {WEB}"]
+    assert sources(found.pods[0], "interface") == ["the hash of default.web-0 in its name"]
+    assert sources(found.pods[0], "address") == [f"route at {WEB}"]
     assert not found.warnings
 
 
@@ -61,7 +61,7 @@ def test_a_log_folder_of_a_pod_that_has_ended_claims_nothing() -> None:
 def test_ciliums_state_names_the_pod_behind_its_interface() -> None:
     found = state(endpoint("db", LXC, "10.0.0.7/32"))
     assert found.pods == (Pod("default", "db", "10.0.0.7/32", "n", LXC),)
-    assert sources(found.pods[0], "interface") == [f"{LXC}: /var/run/cilium/state/7"]
+    assert sources(found.pods[0], "interface") == ["/var/run/cilium/state/7"]
 
 
 def test_an_endpoint_whose_interface_is_gone_is_not_believed() -> None:
@@ -69,7 +69,7 @@ def test_an_endpoint_whose_interface_is_gone_is_not_believed() -> None:
     assert state(endpoint("db", "lxcffffffffffff")).pods == ()
     found = state(endpoint("db", "lxcffffffffffff"), pods=(listed,))
     assert found.pods == (listed,)
-    assert "not taken" in sources(found.pods[0], "interface")[0]
+    assert found.pods[0].remarks == ("/var/run/cilium/state/7 says lxcffffffffffff, which is not here",)
 
 
 def test_a_namespace_leads_from_a_listed_address_to_the_interface() -> None:
@@ -133,6 +133,7 @@ def test_a_finished_pod_does_not_keep_an_address_that_another_has_now() -> None:
     for pods in ((done, runs), (runs, done)):
         found = state(pods=pods, routes=(route("10.0.0.7", LXC),))
         assert {pod.name: pod.interface for pod in found.pods} == {"job": None, "db": LXC}
+        assert pods_by_address(found.pods) == {"10.0.0.7": found.pods[pods.index(runs)]}
         assert not found.warnings
 
 
@@ -180,7 +181,7 @@ def test_a_list_that_puts_the_pod_elsewhere_is_contradicted_by_its_interface() -
 def test_another_host_name_is_told_and_contradicts_nothing() -> None:
     found = state(LOG, space(0, "10.0.0.5/32", hostnames=(("own-name", "HOSTNAME"),)))
     assert found.pods[0].name == "web-0" and not found.warnings
-    assert any("own-name" in source for source in sources(found.pods[0], "name"))
+    assert "HOSTNAME says own-name" in found.pods[0].remarks[0]
 
 
 def test_a_second_time_changes_nothing() -> None:
