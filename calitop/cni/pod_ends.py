@@ -71,6 +71,24 @@ class PodEnds:
             for address in addresses
         )
 
+    def seen_at(self, interface: str) -> list[tuple[str, str]]:
+        """Addresses that routes, then neighbours have at an interface and nowhere else, with the source.
+
+        Of a family only where it is the only one.
+        """
+        return [found[0] for found in self._seen.get(interface, {}).values() if len(found) == 1]
+
+    @cached_property
+    def _seen(self) -> dict[str, dict[tuple[str, bool], list[tuple[str, str]]]]:
+        out: dict[str, dict[tuple[str, bool], list[tuple[str, str]]]] = {}
+        for places, words in ((self.routed, "route"), (self.resolved, "neighbour table")):
+            for address, devices in places.items():
+                if len(devices) == 1:
+                    kind, length = (words, ":" in address), 128 if ":" in address else 32
+                    at = out.setdefault(devices[0], {}).setdefault(kind, [])
+                    at.append((f"{address}/{length}", f"{words} at {devices[0]}"))
+        return out
+
     @cached_property
     def namespaces(self) -> tuple[str, ...]:
         """Namespaces of Kubernetes that are known here, to try for a pod whose own is not told."""

@@ -8,7 +8,7 @@ address; a route to the address; the neighbour table; a host name, which a pod m
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from enum import IntEnum
 from typing import NamedTuple
@@ -276,31 +276,29 @@ class _Identities:
             self._decide_node(draft, node)
 
     def _decide_address(self, draft: _Draft) -> None:
+        """The address that is really there, else the list's, else the only one that leads there."""
         pod = draft.pod
         if pod.interface is None or pod.host_network:
             return
-        for addresses, source in (*draft.held, *self._seen_at(pod.interface)):
+        for addresses, source in draft.held:
             found = same_family(addresses, pod.ip) if pod.ip else list(addresses)
-            if not found:
-                continue
-            if pod.ip is not None and pod.ip not in found:
-                told = (
-                    f"the list says {pod.ip.split('/')[0]}, but {found[0].split('/')[0]} is in the {source}"
-                )
-                draft.conflicts[told] = None
-            if pod.ip not in found:
-                draft.pod = replace(pod, ip=found[0])
-            draft.know("address", source)
-            return
+            if found:
+                self._take_address(draft, found, source, is_surer=True)
+                return
+        for address, source in self.ends.seen_at(pod.interface):
+            if pod.ip is None or same_family([address], pod.ip):
+                self._take_address(draft, [address], source, is_surer=pod.ip is None)
+                return
 
-    def _seen_at(self, interface: str) -> Iterator[tuple[tuple[str, ...], str]]:
-        """The address that routes, then neighbours have at an interface, where it is the only one."""
-        for places, words in ((self.ends.routed, "route"), (self.ends.resolved, "neighbour table")):
-            found = [address for address, devices in places.items() if devices == [interface]]
-            for is_ipv6 in (False, True):
-                same = [address for address in found if (":" in address) is is_ipv6]
-                if len(same) == 1:
-                    yield (f"{same[0]}/{128 if is_ipv6 else 32}",), f"{words} at {interface}"
+    def _take_address(self, draft: _Draft, found: list[str], source: str, is_surer: bool) -> None:
+        listed = draft.pod.ip
+        if listed is not None and listed not in found:
+            seen, told = found[0].split("/")[0], listed.split("/")[0]
+            draft.conflicts[f"its address is {seen} by the {source}, but {told} by the list of pods"] = None
+        if is_surer and listed not in found:
+            draft.pod = replace(draft.pod, ip=found[0])
+        if draft.pod.ip in found:
+            draft.know("address", source)
 
     def _decide_node(self, draft: _Draft, node: str | None) -> None:
         pod = draft.pod

@@ -95,6 +95,7 @@ def resolved_addresses(state: NodeState) -> dict[str, list[str]]:
     found: dict[str, list[str]] = {}
     for entry in state.neighbours:
         is_workload = entry.dev is not None and link_role(entry.dev, None) == "workload"
-        if entry.dev and is_workload and entry.mac and not _UNRESOLVED.intersection(entry.state):
+        has_answered = (entry.mac or entry.state) and not _UNRESOLVED.intersection(entry.state)
+        if entry.dev and is_workload and has_answered:
             found.setdefault(entry.address.split("/")[0], []).append(entry.dev)
     return found

@@ -145,9 +145,19 @@ def test_the_kernels_address_is_taken_before_the_lists_and_the_difference_is_tol
     found = state(space(0, "10.0.0.5/32"), pods=pods, routes=(route("10.0.0.5", WEB),))
     assert (found.pods[0].ip, found.pods[0].interface) == ("10.0.0.5/32", WEB)
     assert found.pods[0].conflicts == (
-        "the list says 10.0.0.99, but 10.0.0.5 is in the network namespace of process 0 (x)",
+        "its address is 10.0.0.5 by the network namespace of process 0 (x), "
+        "but 10.0.0.99 by the list of pods",
     )
     assert found.warnings == (f"pod default/web-0: {found.pods[0].conflicts[0]}",)
+
+
+def test_a_route_does_not_overrule_the_list_but_the_difference_is_told() -> None:
+    pods = (Pod("default", "web-0", "10.0.0.99/32", "n", status="Running"),)
+    found = state(pods=pods, routes=(route("10.0.0.5", WEB),))
+    assert found.pods[0].ip == "10.0.0.99/32"
+    assert found.pods[0].conflicts == (
+        f"its address is 10.0.0.5 by the route at {WEB}, but 10.0.0.99 by the list of pods",
+    )
 
 
 def test_a_pod_with_addresses_of_both_families_is_no_contradiction() -> None:
