@@ -80,6 +80,7 @@ def parse(text: str) -> Fragment:
     spaces: dict[str, _Space] = {}
     space: _Space | None = None
     notes: list[str] = []
+    remarks: list[tuple[int, str]] = []
     for number, line in numbered(text):
         if block := _BLOCK.fullmatch(line):
             space = spaces.setdefault(block["inode"], _Space(block["inode"]))
@@ -89,7 +90,7 @@ def parse(text: str) -> Fragment:
         elif line.startswith(_NOTE):
             notes.append(line.removeprefix(_NOTE))
         elif line.startswith("#"):
-            problems.add(number, "", line.lstrip("# "))
+            remarks.append((number, line.lstrip("# ")))
         elif (match := _LINE.fullmatch(line)) is None or space is None:
             problems.add(number, line.strip(), "is not a line of a list of network namespaces")
         elif not _take(space, match["word"], match["rest"].split()):
@@ -100,6 +101,11 @@ def parse(text: str) -> Fragment:
                 None, f"netns {each.inode}", f"processes of several pods share it: {', '.join(each.uids)}"
             )
     signs = tuple(each.sign() for each in spaces.values())
+    for number, why in remarks:
+        if signs:
+            problems.add(number, "", why)
+        else:
+            notes.append(why)  # A text that tells nothing but problems is taken for another format's.
     extra = {NOTE: "; ".join(notes)} if notes else {}
     return Fragment(problems.all(), pod_signs=signs, richness=6, extra=extra)
 

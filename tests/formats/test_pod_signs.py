@@ -161,6 +161,12 @@ def test_no_namespaces_are_a_statement_too() -> None:
     )
 
 
+def test_where_nothing_may_be_looked_at_that_is_said() -> None:
+    reading = recognise(f"{pod_namespaces.HEAD}\n# processes not looked at: 9, permission denied\n")
+    assert reading.kind == pod_namespaces.KIND
+    assert reading.fragment.extra[NOTE] == "processes not looked at: 9, permission denied"
+
+
 def test_a_namespace_that_several_pods_share_is_a_problem_and_nobodys() -> None:
     text = "".join(f"netns 1\n process {n} x\n cgroup 0::/kubepods/pod{n}{UID[1:]}/c\n" for n in (1, 2))
     fragment = pod_namespaces.parse(text)
