@@ -10,11 +10,11 @@ from typing import Literal
 
 from calitop.cni.index import NodeIndex
 from calitop.cni.marks import MarkBits, infer
-from calitop.cni.names import calico_rest
+from calitop.cni.names import calico_rest, link_owner
 from calitop.counters.counts import Counts
 from calitop.model.network import Route
-from calitop.model.node import NodeState, Pod
-from calitop.model.rules import Chain, ChainKey, Rule
+from calitop.model.node import NodeState, Pod, SourceFile
+from calitop.model.rules import Backend, Chain, ChainKey, Rule
 from calitop.model.values import Address
 from calitop.path.node import Node
 
@@ -82,8 +82,22 @@ class NodeFacts:
 
     @cached_property
     def has_all_rules(self) -> bool:
-        """Whether rules were read and no chain is known to be cut."""
-        return bool(self.index.chains) and all(chain.complete is True for chain in self.index.chains.values())
+        """Whether all rules were read: no chain is known to be cut, no backend failed to answer.
+
+        A ruleset that is known to be empty was read, too.
+        """
+        chains = self.index.chains.values()
+        is_whole = all(chain.complete is True for chain in chains) if chains else self._has_no_rules
+        return is_whole and not any(map(_failed, self.state.files))
+
+    @property
+    def _has_no_rules(self) -> bool:
+        return all(self.knows_rules(backend) for backend in ("nft", "legacy", "native"))
+
+    def knows_rules(self, backend: Backend) -> bool:
+        """Whether the IPv4 rules of a backend were read, or there surely are none."""
+        read = {(one.family, one.backend) for one in self.state.rulesets} | self.state.without_rules
+        return ("ipv4", backend) in read or ("inet", backend) in read
 
     @cached_property
     def is_unabridged(self) -> bool:
@@ -163,7 +177,18 @@ class NodeFacts:
     def has_cilium(self) -> bool:
         """Whether Cilium has an interface or a route here."""
         names = {*self.world.links, *(route.dev for route in self.state.routes if route.dev)}
-        return any(name.startswith(("cilium_", "lxc")) for name in names)
+        return any(link_owner(name) == "cilium" for name in names)
+
+    @cached_property
+    def is_signed(self) -> bool:
+        """Whether a rule of Calico's carries a signature of Felix; a text without comments has none."""
+        return any(map(self.index.is_signed, self.index.chains))
+
+    @cached_property
+    def has_calico_rules(self) -> bool:
+        """Whether rules stand in Calico's chains."""
+        chains = self.index.chains.items()
+        return any(len(chain.rules) and self.index.owner_of_chain(key) == "calico" for key, chain in chains)
 
     @cached_property
     def has_calico(self) -> bool:
@@ -182,6 +207,15 @@ class NodeFacts:
         for key, chain in self.index.chains.items():
             for at, rule in enumerate(chain.rules):
                 yield key, chain, at, rule
+
+
+_RULES = ("iptables-save", "nft list ruleset")
+"""Kinds of files that hold rules."""
+
+
+def _failed(file: SourceFile) -> bool:
+    """Whether a program that should have told rules told none."""
+    return file.kind in _RULES and not file.lines and bool(file.problems)
 
 
 def is_running(pod: Pod) -> bool:

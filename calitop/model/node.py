@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 
 from calitop.model.network import IpRule, Link, Neighbour, Route
-from calitop.model.rules import Chain, ChainKey, Ruleset, TableKey
+from calitop.model.rules import Chain, ChainKey, Ruleset, Side, TableKey
 
 _EMPTY: Mapping[str, int] = MappingProxyType({})
 _EMPTY_TEXT: Mapping[str, str] = MappingProxyType({})
@@ -123,6 +123,8 @@ class NodeState:
     kernel: str | None = None
     files: tuple[SourceFile, ...] = ()
     rulesets: tuple[Ruleset, ...] = ()
+    without_rules: frozenset[Side] = frozenset()
+    """What was read, or looked at, and surely holds no table; what stands in neither was not read."""
     links: tuple[Link, ...] = ()
     routes: tuple[Route, ...] = ()
     ip_rules: tuple[IpRule, ...] = ()

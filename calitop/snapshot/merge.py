@@ -42,6 +42,8 @@ def merge(pieces: Iterable[Piece]) -> NodeState:
         captured_at=_first(each.captured_at for each in everything),
         kernel=_first(each.kernel for each in everything),
         rulesets=rulesets,
+        without_rules=frozenset(side for each in whole for side in each.without_rules)
+        - {(each.family, each.backend) for each in rulesets if each.tables},
         links=_merge_links(everything),
         routes=_by_family(_by_part(whole, cut, lambda each: each.routes, _route_part, _without_line)),
         ip_rules=_by_family(_by_part(whole, cut, lambda each: each.ip_rules, _family_part, _without_line)),

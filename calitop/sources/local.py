@@ -79,7 +79,7 @@ class LocalRunner:
         if wanted is capture.NFT_NATIVE and self._native_tables():
             return None
         why = self._look.missing.get(wanted.need)
-        return None if why is None else not_asked(wanted, why)
+        return None if why is None else not_asked(wanted, why, empty=wanted.need in self._look.empty)
 
     def _native(self, wanted: Capture) -> Captured:
         """`nft list table` for each table; nft 1.0.6 fails when one call names several."""
