@@ -9,7 +9,6 @@ from calitop.check.facts import NodeFacts
 from calitop.check.records import Check, Found, Unjudged
 from calitop.model.rules import TABLE_HOOKS, Backend, Chain, ChainKey
 
-
 _KUBELETS = ("KUBE-FIREWALL", "KUBE-MARK-DROP", "KUBE-MARK-MASQ", "KUBE-POSTROUTING")
 """Chains that the kubelet writes too, by the iptables of the host, while kube-proxy brings its own."""
 

@@ -60,7 +60,8 @@ def _vxlan() -> str:
         [
             f"# probe {WORK1.calico_pods[0].ip}",
             _base("80"),
-            f"ip link add vxlan.calico type vxlan id 4096 local {WORK1.address} dev ens160 dstport 4789 nolearning",
+            f"ip link add vxlan.calico type vxlan id 4096 local {WORK1.address} dev ens160 "
+            "dstport 4789 nolearning",
             "ip link set vxlan.calico mtu 1450 up",
             f"ip addr add {WORK1.tunnel_address}/32 dev vxlan.calico",
             f"ip route add {WORK2.block} via {WORK2.tunnel_address} dev vxlan.calico proto 80 onlink",

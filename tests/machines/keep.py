@@ -1,4 +1,4 @@
-"""`python -m tests.machines.keep [NAME…]`: builds machines and keeps what is read of them, two moments each."""
+"""`python -m tests.machines.keep [NAME…]`: keeps what is read of machines, before and after packets."""
 
 from __future__ import annotations
 
