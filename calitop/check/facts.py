@@ -111,10 +111,15 @@ class NodeFacts:
         )
 
     @property
+    def has_set_names(self) -> bool:
+        """Whether the names of all ipsets were read, or there surely are none."""
+        return bool(self.state.sets) or "sets" in self.state.none_of
+
+    @property
     def has_members(self) -> bool:
         """Whether sets were read, with the members of all that checks look at."""
         asked = [one for one in self.state.sets if one.name in ASKED_SETS]
-        is_read = bool(self.state.sets) or self._native_hosts is not None
+        is_read = self.has_set_names or self._native_hosts is not None
         return is_read and all(one.members is not None for one in asked)
 
     @property
@@ -255,11 +260,11 @@ _READ: dict[Need, Callable[[NodeFacts], bool]] = {
     "links": lambda facts: facts.has_all_links,
     "routes": lambda facts: bool(facts.state.routes),
     "rules": lambda facts: facts.has_all_rules,
-    "set_names": lambda facts: bool(facts.state.sets),
+    "set_names": lambda facts: facts.has_set_names,
     "sets": lambda facts: facts.has_members,
     "pods": lambda facts: bool(facts.state.pods),
     "sysctls": lambda facts: any(name.endswith(".rp_filter") for name in facts.state.sysctls),
     "conntrack_count": _has_counts,
-    "cni": lambda facts: bool(facts.state.cni_configs),
+    "cni": lambda facts: bool(facts.state.cni_configs) or "cni_configs" in facts.state.none_of,
     "counts": lambda facts: facts.counts is not None,
 }

@@ -54,14 +54,12 @@ def _without_interface(facts: NodeFacts) -> Iterator[Found]:
 
 
 def _same_port(facts: NodeFacts) -> Iterator[Found | Unjudged]:
-    if facts.world.has_vrf() is None:
-        yield Unjudged("the kinds of the interfaces and the ports of tunnels (ip -d link)")
     by_port: defaultdict[str, list[Link]] = defaultdict(list)
     for link in facts.state.links:
         port = dict(link.info).get("port")
         if link.kind == "vxlan" and port:
             by_port[port].append(link)
-        elif link.kind == "vxlan":
+        elif link.kind == "vxlan" or facts.index.role_of_link(link) == "vxlan":
             yield Unjudged(f"the port of {link.name} (ip -d link)")
     for port, found in by_port.items():
         owners = {facts.index.owner_of_link(link) for link in found} - {None}

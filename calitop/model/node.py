@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
+from typing import Literal
 
 from calitop.model.network import IpRule, Link, Neighbour, Route
 from calitop.model.rules import Chain, ChainKey, Ruleset, Side, TableKey
@@ -125,6 +126,8 @@ class NodeState:
     rulesets: tuple[Ruleset, ...] = ()
     without_rules: frozenset[Side] = frozenset()
     """What was read, or looked at, and surely holds no table; what stands in neither was not read."""
+    none_of: frozenset[Literal["sets", "cni_configs"]] = frozenset()
+    """Fields that are empty because a source tells that there are none, not because nobody asked."""
     links: tuple[Link, ...] = ()
     routes: tuple[Route, ...] = ()
     ip_rules: tuple[IpRule, ...] = ()

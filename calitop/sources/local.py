@@ -164,7 +164,7 @@ def _together(wanted: Capture, parts: Sequence[Captured]) -> Captured:
 def _absent_folder(wanted: Capture) -> Captured | None:
     if wanted.command[0] != "ls" or Path(wanted.command[1]).exists():
         return None
-    return not_asked(wanted, f"there is no '{wanted.command[1]}' here")
+    return not_asked(wanted, f"there is no '{wanted.command[1]}' here", empty=True)
 
 
 def _answer_of(wanted: Capture, read: Callable[[], str]) -> Captured:

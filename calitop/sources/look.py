@@ -79,7 +79,7 @@ class Look:
     denied: Mapping[Need, str] = field(default_factory=dict)
     """What may not even be looked at by this user."""
     empty: frozenset[Need] = frozenset()
-    """Of the needs that are not met those where there are surely no rules."""
+    """Of the needs that are not met those where there is surely nothing to be told."""
     legacy: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """Legacy tables by family (ipv4, ipv6)."""
     nft: tuple[NftTable, ...] = ()
@@ -102,6 +102,7 @@ def look(modules: Modules | None = None) -> Look:
     for need in (Need.IP_SET, Need.CONNTRACK_NETLINK):
         if not modules.present(need.value):
             missing[need] = f"{need.value} is not loaded: not asked"
+            empty.update((need,) if modules.absent(need.value) else ())
     return Look(missing, denied, frozenset(empty), legacy, nft)
 
 
