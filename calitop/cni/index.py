@@ -72,7 +72,7 @@ class NodeIndex:
         self.rules.rules_for_interface("")
         for key in self.chains:
             self.role_of_chain(key)
-        _ = self.marks, self.cut_tables
+        _ = self.marks, self.cut_tables, self._signed
         self.is_prepared = True
         return self
 
@@ -168,7 +168,7 @@ class NodeIndex:
         """Who wrote the rule: by its signature, else by the chain it leads to or stands in.
 
         Felix signs every rule, so an unsigned rule in one of its iptables chains is
-        somebody else's: unknown.
+        somebody else's, unless the text carries no signatures at all (`is_signed`): unknown.
         """
         signed = comment_owner(rule.text)
         if signed is not None:
@@ -179,6 +179,23 @@ class NodeIndex:
         if here not in (None, "kernel"):
             return here
         return chain_owner(rule.target) if rule.target else None
+
+    def is_signed(self, key: ChainKey) -> bool:
+        """Whether the rules of the chain's family and backend carry Felix's signatures.
+
+        Where none does, as in a text without comments, an unsigned rule tells nothing.
+        """
+        return key[:2] in self._signed
+
+    @cached_property
+    def _signed(self) -> frozenset[tuple[str | None, str | None]]:
+        return frozenset(
+            key[:2]
+            for key, chain in self.chains.items()
+            if self.owner_of_chain(key) == "calico"
+            and chain.may_hold("cali:")
+            and any(comment_owner(rule.text) == "calico" for rule in chain.rules)
+        )
 
     def owner_of_ip_rule(self, rule: IpRule) -> str | None:
         """Who made the policy rule."""

@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 
 from calitop.model.network import IpRule, Link, Neighbour, Route
 from calitop.model.node import BpfAttachment, ConntrackEntry, IpSet, Pod, PodSign, Problem
-from calitop.model.rules import Ruleset
+from calitop.model.rules import Ruleset, Side
 
 NOTE = "note"
 """In `Fragment.extra`: what is worth knowing of the text, though nothing is wrong with it."""
@@ -33,6 +33,8 @@ class Fragment:
 
     problems: tuple[Problem, ...] = ()
     rulesets: tuple[Ruleset, ...] | None = None
+    without_rules: tuple[Side, ...] = ()
+    """Families and backends of which it tells that they hold no rules at all."""
     links: tuple[Link, ...] | None = None
     routes: tuple[Route, ...] | None = None
     ip_rules: tuple[IpRule, ...] | None = None

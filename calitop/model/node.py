@@ -8,7 +8,7 @@ from types import MappingProxyType
 from typing import Literal, NamedTuple
 
 from calitop.model.network import IpRule, Link, Neighbour, Route
-from calitop.model.rules import Chain, ChainKey, Ruleset, TableKey
+from calitop.model.rules import Chain, ChainKey, Ruleset, Side, TableKey
 
 _EMPTY: Mapping[str, int] = MappingProxyType({})
 _EMPTY_TEXT: Mapping[str, str] = MappingProxyType({})
@@ -165,6 +165,10 @@ class NodeState:
     kernel: str | None = None
     files: tuple[SourceFile, ...] = ()
     rulesets: tuple[Ruleset, ...] = ()
+    without_rules: frozenset[Side] = frozenset()
+    """What was read, or looked at, and surely holds no table; what stands in neither was not read."""
+    none_of: frozenset[Literal["sets", "cni_configs"]] = frozenset()
+    """Fields that are empty because a source tells that there are none, not because nobody asked."""
     links: tuple[Link, ...] = ()
     routes: tuple[Route, ...] = ()
     ip_rules: tuple[IpRule, ...] = ()

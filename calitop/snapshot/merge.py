@@ -6,13 +6,14 @@ A cut text (a grep) tells only what no whole text of the same part tells.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 from calitop.formats.fragment import Fragment
 from calitop.model.network import IpRule, Link, LinkCounters, Neighbour, Route
 from calitop.model.node import BpfAttachment, ConntrackEntry, IpSet, NodeState, Pod
+from calitop.model.rules import Ruleset, Side
 from calitop.snapshot.merge_rules import merge_rulesets, two_backends_warning
 
 Item = TypeVar("Item")
@@ -42,6 +43,8 @@ def merge(pieces: Iterable[Piece]) -> NodeState:
         captured_at=_first(each.captured_at for each in everything),
         kernel=_first(each.kernel for each in everything),
         rulesets=rulesets,
+        without_rules=_without_rules(whole, rulesets),
+        none_of=frozenset(_none_of(whole)),
         links=_merge_links(everything),
         routes=_by_family(_by_part(whole, cut, lambda each: each.routes, _route_part, _without_line)),
         ip_rules=_by_family(_by_part(whole, cut, lambda each: each.ip_rules, _family_part, _without_line)),
@@ -56,6 +59,20 @@ def merge(pieces: Iterable[Piece]) -> NodeState:
         cni_configs=tuple(dict.fromkeys(name for each in everything for name in each.cni_configs or ())),
         warnings=tuple(dict.fromkeys(warnings)),
     )
+
+
+def _without_rules(whole: Sequence[Fragment], rulesets: Sequence[Ruleset]) -> frozenset[Side]:
+    """What whole texts tell to hold no rules, where no text shows some."""
+    told = {side for each in whole for side in each.without_rules}
+    return frozenset(told - {(each.family, each.backend) for each in rulesets if each.tables})
+
+
+def _none_of(whole: Sequence[Fragment]) -> Iterator[Literal["sets", "cni_configs"]]:
+    """What whole texts tell that there is none of, and no text shows one."""
+    if any(each.sets == () for each in whole) and not any(each.sets for each in whole):
+        yield "sets"
+    if any(each.cni_configs == () for each in whole) and not any(each.cni_configs for each in whole):
+        yield "cni_configs"
 
 
 def _first(values: Iterable[str | None]) -> str | None:

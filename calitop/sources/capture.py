@@ -97,6 +97,8 @@ class Captured:
     """False: not asked, because what it tells about is not there."""
     denied: bool = False
     """This user may not ask."""
+    empty: bool = False
+    """Not asked, because there is surely nothing: it tells as much as an empty text would."""
     read_at: float = 0.0
     """Monotonic clock, seconds, when the kernel was asked."""
     took_s: float = 0.0

@@ -82,7 +82,7 @@ class LocalRunner:
         if wanted is capture.NFT_NATIVE and self._native_tables():
             return None
         why = self._look.missing.get(wanted.need)
-        return None if why is None else not_asked(wanted, why)
+        return None if why is None else not_asked(wanted, why, empty=wanted.need in self._look.empty)
 
     def _native(self, wanted: Capture) -> Captured:
         """`nft list table` for each table; nft 1.0.6 fails when one call names several."""
@@ -167,7 +167,7 @@ def _together(wanted: Capture, parts: Sequence[Captured]) -> Captured:
 def _absent_folder(wanted: Capture) -> Captured | None:
     if wanted.folder is None or Path(wanted.folder).exists():
         return None
-    return not_asked(wanted, f"there is no '{wanted.folder}' here")
+    return not_asked(wanted, f"there is no '{wanted.folder}' here", empty=True)
 
 
 def _answer_of(wanted: Capture, read: Callable[[], str]) -> Captured:

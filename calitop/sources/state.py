@@ -99,7 +99,7 @@ class LatestAnswers:
     def reading(self, wanted: Capture) -> Reading | None:
         """What a capture's last text was taken for; None when there is no text to read."""
         answer = self._answers.get(wanted)
-        if answer is None or not (answer.ok or answer.text.strip()):
+        if answer is None or not (answer.ok or answer.empty or answer.text.strip()):
             return None
         if wanted not in self._readings:
             self._readings[wanted] = _dated(_read(answer), answer.started_at)
@@ -223,7 +223,7 @@ class LatestAnswers:
     def _files(self) -> Iterator[SourceFile]:
         for wanted, answer in self._answers.items():
             reading = self.reading(wanted)
-            kind = reading.kind if reading else None
+            kind = reading.kind if reading else recognise("", hint_of_command(answer.command)).kind
             problems = (
                 tuple(problem for part in reading.parts() for problem in part.fragment.problems)
                 if reading
@@ -270,7 +270,7 @@ def _read(answer: Captured) -> Reading:
         facts = fragment.routes or fragment.sysctls or fragment.links or fragment.stats or ()
         return Reading(answer.kind, fragment, len(facts))
     text = "" if answer.text.strip() == "[]" else answer.text
-    return recognise(text, replace(hint_of_command(answer.command), succeeded=answer.ok))
+    return recognise(text, replace(hint_of_command(answer.command), succeeded=answer.ok or answer.empty))
 
 
 def _dated(reading: Reading, at: str) -> Reading:
