@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import Literal
 
@@ -302,11 +302,18 @@ class ChainTree(VirtualRows):
         text = words.number(row, figures, column, placed.width)
         blanks = " " * (placed.width - width_of(text))
         yield Piece(blanks)
-        yield Piece(text, words.number_look(row, figures, column))
+        sign = words.number_sign(row, figures, column)
+        yield Piece(text, words.number_look(row, figures, column), sign)
+
+    def title_pieces(self) -> Iterator[Piece]:
+        """The view in use, what is left out of it, and whether rules are all there is."""
+        yield Piece(f"Chains {self._present}")
+        yield Piece("by hook" if self.arrangement == "hook" else "by chain")
+        if self.hits_only:
+            yield Piece("hits only")
+        if self.view is not None and self.view.index.bpf is not None:
+            yield Piece(f"{self.signs.bpf} BPF decides", sign="bpf")
 
     def pane_title(self) -> str:
-        """The view in use, and what moved in it."""
-        arrangement = "by hook" if self.arrangement == "hook" else "by chain"
-        only = "  hits only" if self.hits_only else ""
-        hidden = "" if self.view is None or self.view.index.bpf is None else f"  {self.signs.bpf} BPF decides"
-        return f"Chains {self._present}  {arrangement}{only}{hidden}"
+        """The same as text."""
+        return "  ".join(piece.text for piece in self.title_pieces())

@@ -14,7 +14,7 @@ from widgets.view import Subject
 def wrapped(facts: Sequence[Fact], width: int) -> list[Fact]:
     """The facts in lines of at most `width` cells; each line still leads where its fact does."""
     return [
-        Fact(("" if number == 0 else "  ") + line, fact.look, fact.target)
+        fact._replace(text=line) if number == 0 else Fact(f"  {line}", fact.look, fact.target)
         for fact in facts
         for number, line in enumerate(wrap(fact.text, max(8, width - 2)))
     ]

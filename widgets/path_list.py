@@ -120,6 +120,11 @@ class PathList(LineList[PathLine]):
         how = Showing(room, self.signs, self._opened, self._with_passed)
         return list(path_lines(self.shown, how))
 
+    def painted_heads(self) -> list[str]:
+        """The heads stand in a line that scrolls."""
+        lines = (self.lines[line] for line in self.visible_lines())
+        return [word for line in lines if line.at == "heads" for word in line.pieces[0].text.split()]
+
     def row_pieces(self, line: int, width: int) -> Iterable[Piece]:
         """The line."""
         return self.lines[line].pieces

@@ -91,7 +91,7 @@ def progress_words(progress: Progress, signs: Signs) -> str:
     head, word = ("WAITING", "seen") if progress.stage == "waiting" else ("SENDING", "answered")
     done, total = min(progress.done, progress.total), progress.total
     marks = done * min(total, BAR) // max(1, total)
-    bar = signs.live * marks + signs.still * (min(total, BAR) - marks)
+    bar = signs.part * marks + signs.still * (min(total, BAR) - marks)
     return f"{head}  {done}/{total} {word}  {bar}"
 
 
