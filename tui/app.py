@@ -15,6 +15,7 @@ from textual.screen import Screen
 
 from calitop.errors import CalitopError
 from tui.bindings import BY_ID
+from tui.clipboard import doubt_of
 from tui.commands import NodeProvider
 from tui.config import Config, config_path, load_config
 from tui.desk import Desk
@@ -65,8 +66,11 @@ class CalitopApp(App[None]):
         signs: Signs = UNICODE,
         clock: Clock | None = None,
         theme: str = THEMES[0].name,
+        clipboard_doubt: str = "",
     ) -> None:
         super().__init__()
+        self.clipboard_doubt = clipboard_doubt
+        """Why what is copied may not be in the clipboard, see `tui.clipboard`."""
         self.config = config or Config()
         self.chosen_keys: Mapping[str, str] = self.config.keys
         feed = LiveFeed(source, signs, interval_s) if source is not None else None
@@ -183,6 +187,7 @@ def run(
         config=config,
         signs=_signs(config),
         theme=theme_for(os.environ),
+        clipboard_doubt=doubt_of(os.environ),
     )
     end_with_the_terminal()
     app.run()

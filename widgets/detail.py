@@ -44,6 +44,11 @@ class Detail(FactList):
             self.scroll_home(animate=False, force=True, immediate=True)
 
     @property
+    def facts(self) -> Sequence[Fact]:
+        """What is known, before it is wrapped."""
+        return self._facts
+
+    @property
     def text(self) -> str:
         """All of it as text, for the clipboard."""
         return "\n".join([self._headline, *(fact.text for fact in self._facts)])

@@ -7,7 +7,7 @@ from collections.abc import Hashable, Iterable, Sequence
 from widgets.answer_line import Place
 from widgets.lines import LineList
 from widgets.path_lines import PathLine, Showing, path_lines
-from widgets.path_shown import ShownPath
+from widgets.path_shown import ShownPath, ShownStep
 from widgets.pieces import Piece
 from widgets.signs import UNICODE, Signs
 from widgets.text import wrap
@@ -52,6 +52,17 @@ class PathList(LineList[PathLine]):
     def place(self, line: int) -> Place | None:
         """Where the line leads."""
         return self.lines[line].place if line < len(self.lines) else None
+
+    def step(self, line: int) -> ShownStep | None:
+        """The step that the line shows."""
+        at = self.at(line)
+        if self.shown is None or not (isinstance(at, tuple) and len(at) == 2):
+            return None
+        branch, number = at
+        if branch == "unpredicted":
+            return None
+        steps = self.shown.steps if branch is None else self.shown.branches[branch].steps
+        return steps[number]
 
     # Branches --------------------------------------------------------------------------
 

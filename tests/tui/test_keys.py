@@ -12,6 +12,7 @@ from tests.tui.driving import FakeSource, driven, focused_pane, press, screen_te
 from tests.tui.node import POD_B, write_moment
 from tui.app import CalitopApp
 from tui.bindings import KEYS
+from tui.clipboard import doubt_of
 from tui.config import Config
 from tui.screens.compare import CompareScreen
 from tui.screens.explorer import Explorer
@@ -152,12 +153,55 @@ async def test_nodes(node: Path, make_app: MakeApp) -> None:
         assert "there is no node 3 here" in told(app)
 
 
-async def test_copy(make_app: MakeApp) -> None:
-    """y copies the selected thing as text."""
+@pytest.mark.parametrize(
+    ("keys", "what", "text"),
+    [
+        ("down down down", "route 10.222.160.3/32", f"10.222.160.3/32 dev {POD_B}"),
+        ("down down", "route 10.222.160.0/24", "blackhole 10.222.160.0/24 proto bird"),
+        ("tab", "interface lo", "lo\n"),
+        ("tab tab", "chain raw PREROUTING", "*raw\n:PREROUTING ACCEPT ["),
+        (
+            "tab tab down",
+            "rule raw PREROUTING 1 (1 line)",
+            'iptables -t raw -A PREROUTING -m comment --comment "cali:6gwbT8clXdHdC1b1" -j cali-PREROUTING',
+        ),
+        ("tab tab down down", "policy of raw PREROUTING (1 line)", "iptables -t raw -P PREROUTING ACCEPT"),
+        ("down down down tab tab tab", "all that is known of route 10.222.160.3/32", "route 10.222.160.3/32"),
+    ],
+)
+async def test_copy(make_app: MakeApp, keys: str, what: str, text: str) -> None:
+    """y copies the selected thing in its program's words, and says what it was."""
     app = make_app()
     async with driven(app) as pilot:
-        await press(pilot, "down down down y")
-        assert "10.222.160.3/32" in app.clipboard and POD_B in app.clipboard
+        await press(pilot, f"{keys} y")
+        assert app.clipboard.startswith(text)
+        assert f"copied {what}" in told(app)
+
+
+async def test_copy_in_dialogs(make_app: MakeApp) -> None:
+    """A file, a moment, a set's answer are copied from where they are shown."""
+    app = make_app()
+    async with driven(app) as pilot:
+        await press(pilot, "f y escape")
+        assert "iptables-save-c.txt" in app.clipboard and "copied '" in told(app)
+        await press(pilot, "d y")
+        assert app.clipboard.startswith("moment 1")
+
+
+def test_the_clipboard_is_doubted_where_it_may_not_work() -> None:
+    """Silence only for terminals known to take OSC 52; else what to do."""
+    assert doubt_of({"TERM": "xterm-kitty"}) == ""
+    assert "set-clipboard" in doubt_of({"TERM": "tmux-256color", "TMUX": "/tmp/tmux-0/default,1,0"})
+    assert "calitop show" in doubt_of({"TERM": "linux"})
+    assert "shift" in doubt_of({"TERM": "xterm-256color"}) and "screen" in doubt_of({"STY": "1.tty"})
+
+
+async def test_a_doubted_clipboard_is_said(make_app: MakeApp) -> None:
+    """The note says what to do where the clipboard may stay as it is."""
+    app = make_app(clipboard_doubt="mark it with the mouse")
+    async with driven(app) as pilot:
+        await press(pilot, "y")
+        assert "copied route default (1 line): mark it with the mouse" in told(app)
 
 
 async def test_dialogs_open_and_close(make_app: MakeApp) -> None:
@@ -172,11 +216,11 @@ async def test_dialogs_open_and_close(make_app: MakeApp) -> None:
 
 
 async def test_help_begins_with_the_legend_and_has_every_key(make_app: MakeApp) -> None:
-    """The first page explains the signs, the second holds each row of the bindings table."""
+    """The first page explains what is on screen, the second holds each row of the bindings table."""
     app = make_app()
     async with driven(app, (140, 90)) as pilot:
         await press(pilot, "question_mark")
-        assert "DROP or REJECT that counted" in screen_text(app)
+        assert "the row with the cursor" in screen_text(app)
         await press(pilot, "tab")
         text = screen_text(app)
         assert all(key.help[:40] in text for key in KEYS)
