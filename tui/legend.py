@@ -103,7 +103,10 @@ LOOKS_OF: Mapping[str, tuple[Entry, ...]] = {
         Entry("alarm", "packets were dropped since the baseline"),
         Entry("dim", "stands aside"),
     ),
-    "chains": (Entry("deny", "throws packets away: DROP or REJECT"),),
+    "chains": (
+        Entry("accept", "lets packets through: ACCEPT"),
+        Entry("deny", "throws packets away: DROP or REJECT"),
+    ),
     "detail": (
         Entry("warm", "worth a look"),
         Entry("accept", "as its owner wrote it"),

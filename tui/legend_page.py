@@ -22,8 +22,10 @@ from widgets.view import View
 from widgets.virtual_rows import VirtualRows
 from widgets.wording import OWNER_SIGNS
 
-SAMPLE = 24
-"""Cells of what is named at most: the rest of the line says what it means."""
+SAMPLE = 16
+"""Cells of a text that shows a look at most: the rest of the line says what it means."""
+NAME = 24
+"""The same for a name that means something itself."""
 SHORT = 14
 """Cells of a sign with its words that is shown as it stands on screen."""
 
@@ -86,12 +88,12 @@ class _Page:
     facts: list[Fact] = field(default_factory=list)
     named: set[str] = field(default_factory=set)
 
-    def section(self, title: str, facts: Iterable[Fact]) -> None:
+    def section(self, title: str, facts: Iterable[Fact], most: int = NAME) -> None:
         """Lines `name, two blanks, meaning` below a heading, in columns."""
         found = list(facts)
         if not found:
             return
-        widest = min(SAMPLE, max(width_of(plain(fact.text.partition("\t")[0])) for fact in found))
+        widest = min(most, max(width_of(plain(fact.text.partition("\t")[0])) for fact in found))
         self.facts += [Fact(""), Fact(title, "strong")]
         for fact in found:
             name, _, means = fact.text.partition("\t")
@@ -109,7 +111,7 @@ class _Page:
             *self._owners(pieces),
             *self._columns(pane.painted_heads()),
         ]
-        self.section(f"{TITLES.get(kind, 'Here')}{here}", told)
+        self.section(f"{TITLES.get(kind, 'Here')}{here}", told, SAMPLE)
 
     def label(self, name: str, piece: Piece) -> None:
         """The words of a line that is no row."""

@@ -61,7 +61,9 @@ def _evidence_lines(number: int, each: Evidence, width: int, signs: Signs) -> It
     label = "evidence" if number == 0 else ""
     for at, line in enumerate(wrap(where + each.text, max(NARROWEST, width - LABEL - len(head) - 1))):
         first = Piece(f" {label if at == 0 else '':<{LABEL}}", "dim")
-        yield DetailLine((first, lead if at == 0 else Piece(" " * len(head)), Piece(line)), number)
+        yield DetailLine(
+            (first, lead if at == 0 else lead._replace(text=" " * len(head), sign=""), Piece(line)), number
+        )
 
 
 def _waiting_lines(row: CheckRow, room: int) -> Iterator[DetailLine]:
