@@ -5,12 +5,14 @@ from __future__ import annotations
 import gc
 import os
 import sys
+import threading
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from textual.app import App, SystemCommand
 from textual.binding import Binding
+from textual.notifications import SeverityLevel
 from textual.screen import Screen
 
 from calitop.errors import CalitopError
@@ -133,6 +135,12 @@ class CalitopApp(App[None]):
         else:
             self.failed = error
             self.call_from_thread(self.exit)
+
+    def notify(self, message: str, *, severity: SeverityLevel = "information", **given: Any) -> None:
+        """A note takes the place of those before it, which are of another key; failures wait their time."""
+        if severity == "information" and threading.current_thread() is threading.main_thread():
+            self.clear_notifications()
+        super().notify(message, severity=severity, **given)
 
     def action_explain_keys(self) -> None:
         """The help, from screens above the explorer."""

@@ -31,6 +31,7 @@ NARROW = 64
 """Cells below which levels are indented by one cell only."""
 
 NO_HITS = "no rule was hit since the baseline; i shows all rules"
+NO_BASELINE = "there is no baseline to count hits from; i shows all rules"
 
 _LABEL = Column("label", "", 0, 26, 10_000)
 _SINCE = Column("since", "since", 1, 6, 9, right=True)
@@ -83,7 +84,6 @@ class ChainTree(VirtualRows):
     def filter_hits(self, hits_only: bool) -> None:
         """Show only rules that counted since the baseline, or all again."""
         self.hits_only = hits_only
-        self.empty_because = NO_HITS if hits_only else ""
         self._keep_row(self._filter)
         self.title_changed()
 
@@ -94,6 +94,12 @@ class ChainTree(VirtualRows):
             return self.outline.keep(None)
         hits = self.view.hits
         self.outline.keep(lambda key, index: (key, index) in hits, barred=self._surely_quiet)
+
+    def empty_words(self) -> str:
+        """That the filter hides all there is, or why there is nothing."""
+        if not self.hits_only or self.view is None or not self._present:
+            return super().empty_words()
+        return NO_BASELINE if self.view.counts is None else NO_HITS
 
     def _surely_quiet(self, key: ChainKey, index: int | None) -> bool:
         """Nothing came this way: a packet below was counted on another way to the same chain."""

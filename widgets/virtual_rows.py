@@ -131,6 +131,10 @@ class VirtualRows(ScrollView, can_focus=True, inherit_bindings=False):
         """Columns for the heads; the gutter is not one of them."""
         return ()
 
+    def empty_words(self) -> str:
+        """Why there is no row."""
+        return self.empty_because
+
     def toggle_at(self, line: int, x: int) -> bool:
         """Whether a click at that cell opened or closed something."""
         return False
@@ -373,4 +377,4 @@ class VirtualRows(ScrollView, can_focus=True, inherit_bindings=False):
         return Strip([Segment(text, style)] if text else []).adjust_cell_length(width, self.rich_style)
 
     def _reasons(self, width: int) -> list[str]:
-        return [line for part in self.empty_because.splitlines() for line in wrap(part, width)]
+        return [line for part in self.empty_words().splitlines() for line in wrap(part, width)]

@@ -99,6 +99,26 @@ async def test_hits_only(make_app: MakeApp) -> None:
         assert "hits only" not in screen_text(app)
 
 
+async def test_hits_only_says_why_nothing_is_left(make_app: MakeApp) -> None:
+    """At the baseline itself nothing was hit; without a baseline that cannot be told."""
+    app = make_app()
+    async with driven(app) as pilot:
+        await press(pilot, "i b")
+        assert "no rule was hit since the baseline" in screen_text(app)
+        await press(pilot, "left_square_bracket")
+        assert "there is no baseline to count hits from" in screen_text(app)
+
+
+async def test_a_note_takes_the_place_of_the_one_before(make_app: MakeApp) -> None:
+    """Notes do not pile up over what they speak of."""
+    app = make_app()
+    async with driven(app) as pilot:
+        await press(pilot, "y")
+        assert "copied route default" in told(app)
+        await press(pilot, "space")
+        assert "copied" not in told(app) and "nothing to pause" in told(app)
+
+
 async def test_open_below(make_app: MakeApp) -> None:
     """o opens all below the row, o again closes it."""
     app = make_app()
