@@ -99,6 +99,14 @@ async def test_hits_only(make_app: MakeApp) -> None:
         assert "hits only" not in screen_text(app)
 
 
+async def test_hits_only_is_told_among_the_tabs_at_once(make_app: MakeApp) -> None:
+    """Where one pane is shown at a time, its title stands among the tabs."""
+    app = make_app()
+    async with driven(app, (80, 24)) as pilot:
+        await press(pilot, "tab tab i")
+        assert "by hook  hits only]" in screen_text(app)
+
+
 async def test_hits_only_says_why_nothing_is_left(make_app: MakeApp) -> None:
     """At the baseline itself nothing was hit; without a baseline that cannot be told."""
     app = make_app()

@@ -40,6 +40,7 @@ class Explorer(CheckingScreen):
         """Only rules hit since the baseline, or all."""
         chains = self.panes.chains
         chains.filter_hits(not chains.hits_only)
+        self._say_status()
         self._say_selection()
 
     def action_pause(self) -> None:
