@@ -159,7 +159,7 @@ _VERDICTS = (
 _COLLECT = Entry(r"^collect$", "what would decide it, cheapest first")
 
 WORDS: Mapping[str, tuple[Entry, ...]] = {
-    "routes": (Entry(r"\d+ in other tables", "routes that stand below those of the main table"),),
+    "routes": (Entry(r"in other tables", "routes that stand below those of the main table"),),
     "chains": _CHAIN_WORDS,
     "answer": (
         *_VERDICTS,

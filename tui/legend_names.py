@@ -42,8 +42,8 @@ OTHERS = (
     ("OLD_CILIUM_", "left over from a former start of Cilium's agent"),
     ("CILIUM_", "Cilium's rules for that hook"),
     ("DOCKER-USER", "left to the operator by Docker"),
-    ("DOCKER", "Docker's"),
-    ("FLANNEL-", "flannel's"),
+    ("DOCKER", "Docker's own rules"),
+    ("FLANNEL-", "flannel's own rules"),
 )
 """Sources: kube-proxy `pkg/proxy/iptables/proxier.go`, kubelet `kubelet_network_linux.go`, Cilium
 `pkg/datapath/iptables`, Docker `bridge/setup_ip_tables_linux.go`, flannel `pkg/trafficmngr`."""
