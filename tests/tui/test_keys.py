@@ -34,6 +34,16 @@ async def test_tab_goes_round_the_panes(make_app: MakeApp) -> None:
         assert focused_pane(app) == "detail"
 
 
+async def test_keys_that_come_together_count_each(make_app: MakeApp) -> None:
+    """Two tabs in one write go two panes on, as a paste or a slow line sends them."""
+    app = make_app()
+    async with driven(app) as pilot:
+        app.explorer.action_pane(1)
+        app.explorer.action_pane(1)
+        await pilot.pause()
+        assert focused_pane(app) == "chains"
+
+
 @pytest.mark.parametrize(
     ("keys", "line"), [("j j k", 1), ("down up", 0), ("G", 5), ("end g", 0), ("end home", 0)]
 )
