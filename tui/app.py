@@ -43,7 +43,7 @@ Save = Callable[[Path], object]
 COLLECT_RARELY = (5_000, 200, 50)
 """Thresholds of the garbage collector: walking 50,000 rules takes longer than drawing a screen.
 
-Young objects are looked through often and few at a time: 50,000 of them held a key up for 190 ms, 5,000 for 13 ms.
+Young objects are looked through often, few at a time: 50,000 of them held a key up for 190 ms, 5,000 for 14.
 """
 
 
