@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from calitop.cni.address_book import AddressBook
 from calitop.cni.index import NodeIndex
 from calitop.model.node import NodeState
-from calitop.set_members import SetMembers, saved_set
+from calitop.set_members import SetMembers, members_of
 from tui.live import LiveFeed
 
 
@@ -15,5 +14,4 @@ def read_set(state: NodeState, feed: LiveFeed | None, name: str) -> SetMembers:
     Raises:
         CalitopError: There is no such set, or its members are not known.
     """
-    found = feed.set_members(name) if feed is not None else saved_set(state, name)
-    return SetMembers(found, AddressBook(NodeIndex(state)).who).prepare()
+    return members_of(NodeIndex(state), name, None if feed is None else feed.set_members).prepare()

@@ -6,7 +6,6 @@ import sys
 from collections.abc import Sequence
 
 from calitop.cli.arguments import Arguments
-from calitop.cni.address_book import AddressBook
 from calitop.cni.index import NodeIndex
 from calitop.errors import UsageError
 from calitop.model.node import NodeState
@@ -15,7 +14,7 @@ from calitop.report.set_members import set_json, set_text
 from calitop.report.show import show_json
 from calitop.report.show_text import show_text
 from calitop.report.text import plural, printable
-from calitop.set_members import SetMembers, saved_set
+from calitop.set_members import SetMembers, members_of
 from calitop.snapshot.moments import NodeMoments
 from calitop.snapshot.open import open_snapshots
 
@@ -54,7 +53,7 @@ def _show_set(arguments: Arguments, name: str) -> int:
 
 def _saved_set(arguments: Arguments, name: str) -> SetMembers:
     state, _others = _saved(arguments)
-    return SetMembers(saved_set(state, name), AddressBook(NodeIndex(state)).who)
+    return members_of(NodeIndex(state), name)
 
 
 def _live_set(arguments: Arguments, name: str) -> SetMembers:
@@ -62,8 +61,7 @@ def _live_set(arguments: Arguments, name: str) -> SetMembers:
 
     source = live_source(arguments)
     try:
-        state = source.structure().state
-        return SetMembers(source.set_members(name), AddressBook(NodeIndex(state)).who)
+        return members_of(NodeIndex(source.structure().state), name, source.set_members)
     finally:
         source.close()
 

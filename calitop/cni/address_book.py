@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterator
 from functools import cached_property
-from ipaddress import ip_address, ip_network
+from ipaddress import ip_network
+from socket import AF_INET, AF_INET6, inet_pton
 
 from calitop.cni.index import NodeIndex
 from calitop.cni.pods import pod_name, pods_by_address
@@ -67,21 +69,30 @@ class AddressBook:
 
     def _within(self, host: str) -> str | None:
         """The narrowest of the ranges that holds it."""
+        first, slash, own = host.partition("/")
+        version, width = (6, 128) if ":" in first else (4, 32)
         try:
-            address = ip_address(host)
-        except ValueError:
+            number = int.from_bytes(inet_pton(AF_INET6 if version == 6 else AF_INET, first), "big")
+            longest = int(own) if slash else width
+        except (OSError, ValueError):
             return None
-        for length in self._lengths:
-            if length < address.max_prefixlen:
-                found = self._ranges.get(str(ip_network((address, length), strict=False)))
+        for of, length, numbers in self._by_length:
+            if of == version and length < longest:
+                found = numbers.get(number >> (width - length))
                 if found is not None:
                     return f"in {found}"
         return None
 
     @cached_property
-    def _lengths(self) -> list[int]:
-        """The lengths of the ranges, the longest first."""
-        return sorted({int(dst.partition("/")[2]) for dst in self._ranges if "/" in dst}, reverse=True)
+    def _by_length(self) -> list[tuple[int, int, dict[int, str]]]:
+        """IP version, length, and the ranges of that length by their leading bits; the longest first."""
+        found: defaultdict[tuple[int, int], dict[int, str]] = defaultdict(dict)
+        for dst, words in self._ranges.items():
+            if "/" in dst:
+                one = ip_network(dst, strict=False)
+                number = int(one.network_address) >> (one.max_prefixlen - one.prefixlen)
+                found[one.version, one.prefixlen][number] = words
+        return [(*key, found[key]) for key in sorted(found, key=lambda key: -key[1])]
 
     def _routes(self) -> Iterator[tuple[Route, str]]:
         """The routes that the two CNIs made for pods, with the CNI."""

@@ -103,7 +103,7 @@ class SetWords:
 
 def explain_set(index: NodeIndex, name: str) -> SetWords:
     """The set in words, whether it was read or only rules name it."""
-    found = next((one for one in index.state.sets if one.name == name), None)
+    found = index.sets_by_name.get(name)
     refs = index.sets.users(name)
     kinds = _kinds(found)
     names = dict.fromkeys(filter(None, (clear_name(index, ref.key) for ref in islice(refs, _MOST))))

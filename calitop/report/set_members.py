@@ -5,8 +5,6 @@ from __future__ import annotations
 from calitop.report.text import plural, printable
 from calitop.set_members import SetMembers
 
-_IS_IN = {"in": True, "excepted": False, "out": False, None: None}
-
 
 def set_json(members: SetMembers, element: str | None) -> dict[str, object]:
     """The set under `set`, each member with whom it belongs to; what was asked under `asked`."""
@@ -23,7 +21,7 @@ def set_json(members: SetMembers, element: str | None) -> dict[str, object]:
     if element is None:
         return {"set": told}
     answer = members.ask(element)
-    found = _IS_IN[answer.answer] if answer else None
+    found = answer.is_in if answer else None
     because = answer.words if answer else _no_element(element, ipset.type)
     return {"set": told, "asked": {"element": element, "in": found, "because": because}}
 

@@ -22,7 +22,8 @@ from widgets.text import plain
 from widgets.virtual_rows import VirtualRows
 
 if TYPE_CHECKING:
-    from calitop.set_members import SetAnswer, SetMembers
+    from calitop.set_members import SetMembers
+    from calitop.set_question import SetAnswer
 from tui.screens.files import MOVING_BESIDE_TYPING
 
 LOOKS = {"in": "-in", "excepted": "-out", "out": "-out"}
