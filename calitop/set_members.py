@@ -12,9 +12,10 @@ from ipaddress import ip_network
 
 from calitop.cni.address_book import AddressBook
 from calitop.cni.index import NodeIndex
+from calitop.cni.map_index import native_names
 from calitop.errors import SourceUnavailable
 from calitop.model.node import IpSet, NodeState
-from calitop.model.rules import MapKey, VerdictMap
+from calitop.model.rules import VerdictMap
 from calitop.path.nft_elements import as_ipset
 from calitop.set_question import Resolve, SetAnswer, SetQuestion, address_of, nowhere
 
@@ -168,17 +169,11 @@ def _native(index: NodeIndex, name: str) -> VerdictMap | None:
     Raises:
         SourceUnavailable: Several tables have one.
     """
-    keys = [key for key, one in index.maps.maps.items() if not one.is_map and name in native_names(key)]
+    keys = index.maps.sets_called(name)
     if len(keys) > 1:
         told = " or ".join(f"'{native_names(key)[-1]}'" for key in keys)
         raise SourceUnavailable(f"several tables have a set '{name}'", f"say {told}")
     return index.maps.maps[keys[0]] if keys else None
-
-
-def native_names(key: MapKey) -> tuple[str, ...]:
-    """The names that a set of a native table goes by, the one that tells its table and family last."""
-    table = key.table
-    return key.name, f"{table.table} {key.name}", f"{table.family} {table.table} {key.name}"
 
 
 def _if_known(read: Callable[[str], IpSet], name: str) -> IpSet | None:

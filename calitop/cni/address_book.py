@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Iterator
 from functools import cached_property
@@ -16,6 +17,15 @@ _CNIS = {"calico": "Calico", "cilium": "Cilium"}
 """Who gives addresses to pods, as people write them."""
 _SERVICES = "kube-ipvs0"
 """Its addresses are those of services (kube-proxy in IPVS mode)."""
+_SERVICE_SETS = frozenset(
+    f"KUBE-{family}{kind}" for family in ("", "6-") for kind in ("CLUSTER-IP", "EXTERNAL-IP", "LOAD-BALANCER")
+)
+_SERVICE = re.compile(
+    r"-d ([0-9a-f.:]+)(?:/32|/128)? .*--comment \"?(\S+?/[^\s:\"]+)(?::\S*)? "
+    r"(?:cluster|external|loadbalancer) IP"
+)
+"""kube-proxy's rule for one address of a service (proxier.go of iptables); ports have names behind `:`."""
+_TUNNELS = ("ipip", "vxlan", "wireguard")
 
 
 class AddressBook:
@@ -46,10 +56,28 @@ class AddressBook:
                 found[pod.ip.split("/")[0]] = f"node {pod.node}"
         for address, pod in pods_by_address(self._index.state.pods).items():
             found[address] = f"pod {pod_name(pod)}"
+        found.update(self._services())
         for link in self._index.state.links:
-            words = "a service" if link.name == _SERVICES else f"this node, {link.name}"
+            if link.name == _SERVICES:
+                for address in link.addresses:
+                    found.setdefault(address.split("/")[0], "a service")
+                continue
+            role = self._index.role_of_link(link)
+            words = f"this node, {link.name}" + (f" ({role} tunnel)" if role in _TUNNELS else "")
             found.update((address.split("/")[0], words) for address in link.addresses)
         return found
+
+    def _services(self) -> Iterator[tuple[str, str]]:
+        """Addresses of services: those in kube-proxy's sets, and by name those in its rules."""
+        for one in self._index.state.sets:
+            if one.name in _SERVICE_SETS:
+                for member in one.members or ():
+                    yield member.partition(",")[0], "a service"
+        for key, chain in self._index.chains.items():
+            if key.chain == "KUBE-SERVICES":
+                for rule in chain.rules:
+                    if told := _SERVICE.search(rule.text):
+                        yield told[1], f"service {told[2]}"
 
     def _next_hops(self) -> Iterator[tuple[str, str]]:
         """Nodes that Calico sends to; Cilium's routes name this node's own cilium_host."""

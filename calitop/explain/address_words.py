@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from calitop.cni.address_book import AddressBook
 from calitop.cni.index import NodeIndex, RuleRef
+from calitop.cni.map_index import native_names
 from calitop.explain.network_words import explain_route
 from calitop.model.network import Route
 from calitop.model.values import Address
@@ -15,7 +16,6 @@ from calitop.path.nft_elements import as_ipset
 from calitop.path.routing import RouteAnswer, lookup
 from calitop.path.world import World
 from calitop.report.text import printable
-from calitop.set_members import native_names
 from calitop.set_question import SetAnswer, SetQuestion
 
 _Pairs = tuple[tuple[str, str], ...]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 
@@ -13,6 +13,7 @@ from calitop.explain.match_words import SIDES, alternatives
 from calitop.formats.spec import spec
 from calitop.model.matches import InSet
 from calitop.model.node import IpSet
+from calitop.model.rules import MapKey
 from calitop.model.targets import ChangeSet
 from calitop.report.text import plural, printable
 
@@ -58,28 +59,75 @@ class SetWords:
     collect: str
     """What to read where the members are not known; "" where they are."""
 
+    @property
+    def holds(self) -> str:
+        """What is in it as a sentence; "" where its name tells nothing."""
+        return f"It holds {self.purpose}." if self.purpose else ""
+
     def lines(self) -> tuple[str, ...]:
         """What is known without the rules, line by line."""
-        said = f"It holds {self.purpose}." if self.purpose else ""
         asked = f"asked by the policies {alternatives(self.policies)}" if self.policies else ""
-        return tuple(line for line in (said, self.kind, asked, self.collect) if line)
+        return tuple(line for line in (self.holds, self.kind, asked, self.collect) if line)
 
 
 def explain_set(index: NodeIndex, name: str) -> SetWords:
-    """The set in words, whether it was read or only rules name it."""
+    """The set in words, whether it was read or only rules name it.
+
+    Args:
+        index: The node.
+        name: An ipset's name; of a native set its name, also behind its table (`calico cali40this-host`).
+            Of several native sets of one name the first is told.
+    """
+    native = next(iter(index.maps.sets_called(name)), None)
+    if native is not None and name not in index.sets_by_name:
+        return _explain_native(index, native)
     found = index.sets_by_name.get(name)
     refs = index.sets.users(name)
     kinds = _kinds(found)
-    names = dict.fromkeys(filter(None, (clear_name(index, ref.key) for ref in islice(refs, _MOST))))
     return SetWords(
         purpose=set_purpose(name),
         kind=_kind_words(found, kinds),
         size=None if found is None else found.size if found.members is None else len(found.members),
-        policies=tuple(map(printable, names)),
+        policies=_policies(index, refs),
         uses=tuple(use for ref in islice(refs, _MOST) for use in _uses(index, ref, name, kinds)),
         users=len(refs),
         collect=_collect(found, name),
     )
+
+
+def _explain_native(index: NodeIndex, key: MapKey) -> SetWords:
+    """A named set of a native table."""
+    found = index.maps.maps[key]
+    refs = index.maps.users(key)
+    return SetWords(
+        purpose=set_purpose(key.name),
+        kind=f"a set of {found.type} in the native table {printable(str(key.table.table))}",
+        size=len(found.elements) if found.complete is True else None,
+        policies=_policies(index, refs),
+        uses=tuple(use for ref in islice(refs, _MOST) for use in _native_uses(index, ref, key.name)),
+        users=len(refs),
+        collect="" if found.complete is True else "not all its elements are told: nft list ruleset",
+    )
+
+
+def _native_uses(index: NodeIndex, ref: RuleRef, name: str) -> Iterator[SetUse]:
+    asked = [one for one in spec(index.chains[ref.key].rules[ref.index]).find(InSet) if one.name == name]
+    for one in asked:
+        is_told = bool(one.directions)
+        verb = "is not in it" if one.negated else "is in it"
+        yield SetUse(ref, _asked_words(one, ()) if is_told else f"{_fields(one)} {verb}")
+    if not asked:
+        yield SetUse(ref, "looked into, or filled")
+
+
+def _fields(match: InSet) -> str:
+    """What a native rule looks up, in its own words (`ip saddr . tcp dport`)."""
+    return printable(" ".join(word for word in match.words if word not in ("!=", "==") and word[:1] != "@"))
+
+
+def _policies(index: NodeIndex, refs: Sequence[RuleRef]) -> tuple[str, ...]:
+    names = (clear_name(index, ref.key) for ref in islice(refs, _MOST))
+    return tuple(map(printable, dict.fromkeys(filter(None, names))))
 
 
 def _kinds(found: IpSet | None) -> tuple[str, ...]:
