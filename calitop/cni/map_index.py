@@ -21,9 +21,10 @@ _INTERFACE_NAMES = ("ifname", "typeof iifname", "typeof oifname")
 
 
 def native_names(key: MapKey) -> tuple[str, ...]:
-    """The names that a named set goes by; the last tells its family and table too."""
+    """The names that a named set goes by; the last tells family and table too, as nft writes them."""
     table = key.table
-    return key.name, f"{table.table} {key.name}", f"{table.family} {table.table} {key.name}"
+    family = {"ipv4": "ip", "ipv6": "ip6"}.get(table.family or "", table.family)
+    return key.name, f"{table.table} {key.name}", f"{family} {table.table} {key.name}"
 
 
 class MapIndex:
