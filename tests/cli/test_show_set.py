@@ -78,7 +78,7 @@ def test_json_tells_uses_and_owners(node: str, capsys: pytest.CaptureFixture[str
 
 def test_a_native_set_by_its_name(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = tmp_path / "nft.txt"
-    path.write_text(native_node.nft_text())
+    path.write_text(native_node.ruleset())
     for name in ("cali40all-hosts-net", "ip calico cali40all-hosts-net"):
         assert main(["show", str(path), "--set", name, "--has", "172.16.189.101"]) == 0
         assert capsys.readouterr().out == "172.16.189.101 is in it\n"
