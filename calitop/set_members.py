@@ -7,30 +7,17 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from functools import cached_property
-from ipaddress import ip_address, ip_network
-from typing import Literal
+from functools import cached_property, partial
+from ipaddress import ip_network
 
+from calitop.cni.address_book import AddressBook
+from calitop.cni.index import NodeIndex
+from calitop.cni.map_index import native_names
 from calitop.errors import SourceUnavailable
 from calitop.model.node import IpSet, NodeState
-from calitop.model.values import Address
-from calitop.path.ipsets import Members, Wanted
-from calitop.path.set_words import NotUnderstoodError, member_of
-
-Answer = Literal["in", "excepted", "out"]
-
-
-@dataclass(frozen=True, slots=True)
-class SetAnswer:
-    """Whether what was asked for is in the set."""
-
-    answer: Answer | None
-    """None where it cannot be told."""
-    words: str
-    """The same in one sentence."""
-    member: str | None = None
-    """The member that holds it, by its first dimension, where one does."""
+from calitop.model.rules import VerdictMap
+from calitop.path.nft_elements import as_ipset
+from calitop.set_question import Resolve, SetAnswer, SetQuestion, address_of, nowhere
 
 
 class SetMembers:
@@ -39,10 +26,19 @@ class SetMembers:
     Args:
         ipset: The set.
         who: Tells whom an address or range belongs to.
+        resolve: Gives the sets that a set of sets lists.
+        is_complete: Whether all its members are known.
     """
 
-    def __init__(self, ipset: IpSet, who: Callable[[str], str | None] | None = None) -> None:
+    def __init__(
+        self,
+        ipset: IpSet,
+        who: Callable[[str], str | None] | None = None,
+        resolve: Resolve = nowhere,
+        is_complete: bool = True,
+    ) -> None:
         self.ipset = ipset
+        self._question = SetQuestion(ipset, resolve, is_complete)
         self.members: Sequence[str] = ipset.members or ()
         self.kinds = tuple(ipset.type.partition(":")[2].split(","))
         self.lists_sets = self.kinds == ("set",)
@@ -88,7 +84,7 @@ class SetMembers:
 
     def holding(self, word: str) -> list[int]:
         """The places of the members whose first address or network holds the address."""
-        address = _address(word.partition(",")[0])
+        address = address_of(word)
         if address is None or self.kinds[0] not in ("ip", "net"):
             return []
         places = self._by_network
@@ -99,60 +95,12 @@ class SetMembers:
         return found
 
     def ask(self, words: str) -> SetAnswer | None:
-        """Whether an address, or an element as ipset writes it, is in the set.
+        """Whether an address, a range, or an element as ipset writes it, is in the set.
 
         Returns:
             None where the words are nothing that could be in a set of this type.
         """
-        element = words.strip()
-        if self.lists_sets and _address(element) is not None:
-            return SetAnswer(None, f"{element}: the members are sets themselves; look into those")
-        wanted = self._wanted(element)
-        if wanted is None:
-            return None
-        family = {4: "inet", 6: "inet6"}
-        own = dict(self.ipset.options).get("family", "inet")
-        address = _address(element.partition(",")[0])
-        if address is not None and self.kinds[0] in ("ip", "net") and family[address.version] != own:
-            return SetAnswer("out", f"{element} is not in it: the set is of family {own}")
-        return self._answer(element, self._lookups.lookup(wanted), len(element.split(",")))
-
-    def _answer(self, element: str, found: str | None, parts: int) -> SetAnswer:
-        held = self._holder(element)
-        by = "" if held is None or held == element else f", by {held}"
-        if found == "in":
-            return SetAnswer("in", f"{element} is in it{by}", held or element)
-        if found == "nomatch":
-            return SetAnswer("excepted", f"{element} is excepted by a nomatch entry")
-        if found == "out":
-            return SetAnswer("out", f"{element} is not in it")
-        if parts < len(self.kinds):
-            rest = ", ".join(self.kinds[parts:])
-            words = f"{element}: it depends on the {rest}, which follows a comma ({self.ipset.type})"
-            return SetAnswer(None, words, held)
-        return SetAnswer(None, f"{element}: not known, entries here cannot be evaluated")
-
-    def _holder(self, element: str) -> str | None:
-        """The member with the narrowest network that holds the first part of an element."""
-        places = self.holding(element.partition(",")[0])
-        return self.members[places[0]] if places else None
-
-    def _wanted(self, element: str) -> tuple[Wanted, ...] | None:
-        """What the words offer for each dimension, None for those that they leave open."""
-        parts = element.split(",")
-        kinds = self.kinds[: len(parts)]
-        if not element or " " in element or len(parts) > len(self.kinds) or self.lists_sets:
-            return None
-        try:
-            keys = member_of(element, kinds).keys
-        except (NotUnderstoodError, ValueError):
-            return None
-        offered: list[Wanted] = []
-        for kind, part, key in zip(kinds, parts, keys, strict=True):
-            if len(key) != 1 or (kind in ("ip", "net") and _address(part) is None):
-                return None
-            offered.append(_offered(kind, part, key[0]))
-        return (*offered, *([None] * (len(self.kinds) - len(parts))))
+        return self._question.ask(words)
 
     def _owner(self, member: str) -> str:
         """Whom a member's addresses and ranges belong to, "" where nobody is known."""
@@ -160,10 +108,6 @@ class SetMembers:
         places = (part for kind, part in zip(self.kinds, parts, strict=False) if kind in ("ip", "net"))
         known = (self._who(part) for part in places) if self._who is not None else ()
         return ", ".join(dict.fromkeys(filter(None, known)))
-
-    @cached_property
-    def _lookups(self) -> Members:
-        return Members(self.ipset, lambda name: None)
 
     @cached_property
     def _texts(self) -> list[str]:
@@ -182,8 +126,30 @@ class SetMembers:
         return places
 
 
+def members_of(index: NodeIndex, name: str, read: Callable[[str], IpSet] | None = None) -> SetMembers:
+    """A set of the node, ready to be looked through; of a native table it may be `TABLE NAME`.
+
+    Args:
+        index: The node.
+        name: The set's name; an ipset goes before a native set of the same name.
+        read: Reads an ipset of a live node; without it the members are those of the snapshot.
+
+    Raises:
+        CalitopError: It is not there, or its members are not known.
+    """
+    read = read or partial(saved_set, index.state)
+    who = AddressBook(index).who
+    native = _native(index, name) if not any(one.name == name for one in index.state.sets) else None
+    if native is None:
+        return SetMembers(read(name), who, partial(_if_known, read))
+    found = as_ipset(native)
+    if found is None:
+        raise SourceUnavailable(f"the native set '{name}' is one of {native.type}, not of addresses")
+    return SetMembers(found, who, is_complete=native.complete is True)
+
+
 def saved_set(state: NodeState, name: str) -> IpSet:
-    """A set of a snapshot with its members.
+    """An ipset of a snapshot with its members.
 
     Raises:
         SourceUnavailable: It is not there, or only its header is.
@@ -197,17 +163,21 @@ def saved_set(state: NodeState, name: str) -> IpSet:
     return found
 
 
-def _address(word: str) -> Address | None:
+def _native(index: NodeIndex, name: str) -> VerdictMap | None:
+    """A named set of a native table; None where there is none of that name.
+
+    Raises:
+        SourceUnavailable: Several tables have one.
+    """
+    keys = index.maps.sets_called(name)
+    if len(keys) > 1:
+        told = " or ".join(f"'{native_names(key)[-1]}'" for key in keys)
+        raise SourceUnavailable(f"several tables have a set '{name}'", f"say {told}")
+    return index.maps.maps[keys[0]] if keys else None
+
+
+def _if_known(read: Callable[[str], IpSet], name: str) -> IpSet | None:
     try:
-        return ip_address(word)
-    except ValueError:
+        return read(name)
+    except SourceUnavailable:
         return None
-
-
-def _offered(kind: str, part: str, key: object) -> Wanted:
-    if kind in ("ip", "net"):
-        address = _address(part)
-        return None if address is None else int(address)
-    if kind == "iface":
-        return part
-    return key if isinstance(key, (int, str, tuple)) else None

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from calitop.cni.pods import pod_name
 from calitop.cni.rule_index import RuleRef
+from calitop.cni.set_names import set_purpose
 from calitop.formats.spec import spec
 from calitop.model.rules import ChainKey, Rule
 from widgets import numbers
@@ -114,11 +115,14 @@ def sets_named(rule: Rule) -> list[str]:
 
 def set_fact(view: View, name: str, signs: Signs) -> Fact:
     """An ipset, and that enter shows its members."""
-    found = next((one for one in view.state.sets if one.name == name), None)
+    found = view.index.sets_by_name.get(name)
+    purpose = set_purpose(name)
+    told = f"  {purpose}" if purpose else ""
     if found is None:
-        return Fact(f"set {name} was not read", "link", SetId(name))
+        return Fact(f"set {name} was not read{told}", "link", SetId(name))
     count = found.size if found.members is None else len(found.members)
-    return Fact(f"set {name}  {found.type}  {numbers.count(count, WIDE, signs)} members", "link", SetId(name))
+    members = f"{numbers.count(count, WIDE, signs)} members"
+    return Fact(f"set {name}  {found.type}  {members}{told}", "link", SetId(name))
 
 
 def counter_words(figures: Figures, view: View, signs: Signs) -> str:

@@ -4,16 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from calitop.cni.map_index import native_names
+from calitop.cni.set_names import set_purpose
 from calitop.model.rules import MapKey
+from calitop.path.nft_elements import as_ipset
 from widgets.facts import Fact, places, pod_facts
-from widgets.view import ChainId, LinkId, MapId, View
+from widgets.view import ChainId, LinkId, MapId, SetId, View
 
 
 def map_link(view: View, key: MapKey, word: str) -> Fact:
     """A set or map with its size; enter leads there."""
     one = view.index.maps.maps[key]
     kind = f"map {one.type}" if one.is_map else f"set of {one.type}"
-    return Fact(f"{word} {key.name}  {kind}, {len(one.elements):,} elements", "link", MapId(key))
+    purpose = "" if one.is_map else set_purpose(key.name)
+    told = f"  {purpose}" if purpose else ""
+    return Fact(f"{word} {key.name}  {kind}, {len(one.elements):,} elements{told}", "link", MapId(key))
 
 
 def map_facts(view: View, place: MapId) -> Iterator[Fact]:
@@ -32,7 +37,12 @@ def map_facts(view: View, place: MapId) -> Iterator[Fact]:
         said.append(
             "the text does not tell all its elements" if one.complete is None else "elements are missing"
         )
+    purpose = "" if one.is_map else set_purpose(place.key.name)
+    if purpose:
+        yield Fact(f"It holds {purpose}.", "strong")
     yield Fact(", ".join(said))
+    if as_ipset(one) is not None:
+        yield Fact("members, and whether an address is in it", "link", SetId(native_names(place.key)[-1]))
     users = view.index.maps.users(place.key)
     if not users:
         yield Fact("no rule names it", "note")

@@ -5,10 +5,11 @@ from __future__ import annotations
 from calitop.cni.pods import pod_name
 from calitop.model.network import Route
 from widgets.chain_facts import chain_facts
-from widgets.facts import Fact, chain_words, number, set_fact
+from widgets.facts import Fact, chain_words, number
 from widgets.map_facts import map_facts
 from widgets.network_facts import link_facts, route_facts
 from widgets.rule_facts import rule_facts
+from widgets.set_facts import set_facts
 from widgets.signs import Signs
 from widgets.view import LinkId, MapId, RouteId, RuleId, SetId, Subject, View
 
@@ -58,5 +59,5 @@ def facts_of(view: View, subject: Subject, route: Route | None, signs: Signs) ->
     if isinstance(subject, MapId):
         return list(map_facts(view, subject))
     if isinstance(subject, SetId):
-        return [set_fact(view, subject.ipset, signs)]
+        return list(set_facts(view, subject.ipset, signs))
     return list(chain_facts(view, subject.key, signs))

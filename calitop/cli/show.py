@@ -6,16 +6,16 @@ import sys
 from collections.abc import Sequence
 
 from calitop.cli.arguments import Arguments
-from calitop.cni.address_book import AddressBook
 from calitop.cni.index import NodeIndex
 from calitop.errors import UsageError
+from calitop.explain.set_words import SetWords, explain_set
 from calitop.model.node import NodeState
 from calitop.report.envelope import json_text
 from calitop.report.set_members import set_json, set_text
 from calitop.report.show import show_json
 from calitop.report.show_text import show_text
 from calitop.report.text import plural, printable
-from calitop.set_members import SetMembers, saved_set
+from calitop.set_members import SetMembers, members_of
 from calitop.snapshot.moments import NodeMoments
 from calitop.snapshot.open import open_snapshots
 
@@ -44,26 +44,27 @@ def run(arguments: Arguments) -> int:
 
 def _show_set(arguments: Arguments, name: str) -> int:
     """Print the members of one set, or whether something is in it."""
-    members = _live_set(arguments, name) if arguments.is_live else _saved_set(arguments, name)
+    members, words = _live_set(arguments, name) if arguments.is_live else _saved_set(arguments, name)
     if arguments.json:
-        print(json_text(set_json(members, arguments.element)))
+        print(json_text(set_json(members, words, arguments.element)))
     else:
-        print(set_text(members, arguments.element), end="")
+        print(set_text(members, words, arguments.element), end="")
     return 0
 
 
-def _saved_set(arguments: Arguments, name: str) -> SetMembers:
+def _saved_set(arguments: Arguments, name: str) -> tuple[SetMembers, SetWords]:
     state, _others = _saved(arguments)
-    return SetMembers(saved_set(state, name), AddressBook(NodeIndex(state)).who)
+    index = NodeIndex(state)
+    return members_of(index, name), explain_set(index, name)
 
 
-def _live_set(arguments: Arguments, name: str) -> SetMembers:
+def _live_set(arguments: Arguments, name: str) -> tuple[SetMembers, SetWords]:
     from calitop.cli.live import live_source
 
     source = live_source(arguments)
     try:
-        state = source.structure().state
-        return SetMembers(source.set_members(name), AddressBook(NodeIndex(state)).who)
+        index = NodeIndex(source.structure().state)
+        return members_of(index, name, source.set_members), explain_set(index, name)
     finally:
         source.close()
 

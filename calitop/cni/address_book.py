@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
+from collections import defaultdict
 from collections.abc import Iterator
 from functools import cached_property
-from ipaddress import ip_address, ip_network
+from ipaddress import ip_network
+from socket import AF_INET, AF_INET6, inet_pton
 
 from calitop.cni.index import NodeIndex
 from calitop.cni.pods import pod_name, pods_by_address
@@ -14,6 +17,15 @@ _CNIS = {"calico": "Calico", "cilium": "Cilium"}
 """Who gives addresses to pods, as people write them."""
 _SERVICES = "kube-ipvs0"
 """Its addresses are those of services (kube-proxy in IPVS mode)."""
+_SERVICE_SETS = frozenset(
+    f"KUBE-{family}{kind}" for family in ("", "6-") for kind in ("CLUSTER-IP", "EXTERNAL-IP", "LOAD-BALANCER")
+)
+_SERVICE = re.compile(
+    r"-d ([0-9a-f.:]+)(?:/32|/128)? .*--comment \"?(\S+?/[^\s:\"]+)(?::\S*)? "
+    r"(?:cluster|external|loadbalancer) IP"
+)
+"""kube-proxy's rule for one address of a service (proxier.go of iptables); ports have names behind `:`."""
+_TUNNELS = ("ipip", "vxlan", "wireguard")
 
 
 class AddressBook:
@@ -44,10 +56,28 @@ class AddressBook:
                 found[pod.ip.split("/")[0]] = f"node {pod.node}"
         for address, pod in pods_by_address(self._index.state.pods).items():
             found[address] = f"pod {pod_name(pod)}"
+        found.update(self._services())
         for link in self._index.state.links:
-            words = "a service" if link.name == _SERVICES else f"this node, {link.name}"
+            if link.name == _SERVICES:
+                for address in link.addresses:
+                    found.setdefault(address.split("/")[0], "a service")
+                continue
+            role = self._index.role_of_link(link)
+            words = f"this node, {link.name}" + (f" ({role} tunnel)" if role in _TUNNELS else "")
             found.update((address.split("/")[0], words) for address in link.addresses)
         return found
+
+    def _services(self) -> Iterator[tuple[str, str]]:
+        """Addresses of services: those in kube-proxy's sets, and by name those in its rules."""
+        for one in self._index.state.sets:
+            if one.name in _SERVICE_SETS:
+                for member in one.members or ():
+                    yield member.partition(",")[0], "a service"
+        for key, chain in self._index.chains.items():
+            if key.chain == "KUBE-SERVICES":
+                for rule in chain.rules:
+                    if told := _SERVICE.search(rule.text):
+                        yield told[1], f"service {told[2]}"
 
     def _next_hops(self) -> Iterator[tuple[str, str]]:
         """Nodes that Calico sends to; Cilium's routes name this node's own cilium_host."""
@@ -67,21 +97,30 @@ class AddressBook:
 
     def _within(self, host: str) -> str | None:
         """The narrowest of the ranges that holds it."""
+        first, slash, own = host.partition("/")
+        version, width = (6, 128) if ":" in first else (4, 32)
         try:
-            address = ip_address(host)
-        except ValueError:
+            number = int.from_bytes(inet_pton(AF_INET6 if version == 6 else AF_INET, first), "big")
+            longest = int(own) if slash else width
+        except (OSError, ValueError):
             return None
-        for length in self._lengths:
-            if length < address.max_prefixlen:
-                found = self._ranges.get(str(ip_network((address, length), strict=False)))
+        for of, length, numbers in self._by_length:
+            if of == version and length < longest:
+                found = numbers.get(number >> (width - length))
                 if found is not None:
                     return f"in {found}"
         return None
 
     @cached_property
-    def _lengths(self) -> list[int]:
-        """The lengths of the ranges, the longest first."""
-        return sorted({int(dst.partition("/")[2]) for dst in self._ranges if "/" in dst}, reverse=True)
+    def _by_length(self) -> list[tuple[int, int, dict[int, str]]]:
+        """IP version, length, and the ranges of that length by their leading bits; the longest first."""
+        found: defaultdict[tuple[int, int], dict[int, str]] = defaultdict(dict)
+        for dst, words in self._ranges.items():
+            if "/" in dst:
+                one = ip_network(dst, strict=False)
+                number = int(one.network_address) >> (one.max_prefixlen - one.prefixlen)
+                found[one.version, one.prefixlen][number] = words
+        return [(*key, found[key]) for key in sorted(found, key=lambda key: -key[1])]
 
     def _routes(self) -> Iterator[tuple[Route, str]]:
         """The routes that the two CNIs made for pods, with the CNI."""

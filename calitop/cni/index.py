@@ -26,7 +26,7 @@ from calitop.cni.profiles import profiles_by_chain
 from calitop.cni.rule_index import RuleIndex, RuleRef
 from calitop.cni.set_index import SetIndex
 from calitop.model.network import IpRule, Link, Route
-from calitop.model.node import NodeState, Pod, PodSign
+from calitop.model.node import IpSet, NodeState, Pod, PodSign
 from calitop.model.rules import Chain, ChainKey, MapKey, Rule, Ruleset, TableKey
 
 if TYPE_CHECKING:
@@ -72,7 +72,7 @@ class NodeIndex:
         self.rules.rules_for_interface("")
         for key in self.chains:
             self.role_of_chain(key)
-        _ = self.marks, self.cut_tables, self._signed
+        _ = self.marks, self.cut_tables, self._signed, self.sets.users_by_set
         self.is_prepared = True
         return self
 
@@ -103,6 +103,11 @@ class NodeIndex:
     def signs_of_interface(self, name: str) -> list[PodSign]:
         """The network namespaces of processes that are at the other end of that interface."""
         return self._signs_by_interface.get(name, [])
+
+    @cached_property
+    def sets_by_name(self) -> Mapping[str, IpSet]:
+        """The ipsets by name."""
+        return {one.name: one for one in self.state.sets}
 
     @cached_property
     def bpf(self) -> DecidedInBpf | None:

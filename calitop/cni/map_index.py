@@ -20,6 +20,13 @@ _INTERFACE_NAMES = ("ifname", "typeof iifname", "typeof oifname")
 """Types of keys that are names of interfaces."""
 
 
+def native_names(key: MapKey) -> tuple[str, ...]:
+    """The names that a named set goes by; the last tells family and table too, as nft writes them."""
+    table = key.table
+    family = {"ipv4": "ip", "ipv6": "ip6"}.get(table.family or "", table.family)
+    return key.name, f"{table.table} {key.name}", f"{family} {table.table} {key.name}"
+
+
 class MapIndex:
     """Lookups over the named sets and maps of one structure.
 
@@ -60,6 +67,10 @@ class MapIndex:
                 at: found for at, rule in rules if (found := self.deciding(key, rule)) is not None
             }
         return self._deciding[key]
+
+    def sets_called(self, name: str) -> list[MapKey]:
+        """The named sets, no maps, that go by that name: alone, or behind table, or family and table."""
+        return [key for key, one in self.maps.items() if not one.is_map and name in native_names(key)]
 
     def users(self, key: MapKey) -> list[RuleRef]:
         """The rules that name a set or map."""

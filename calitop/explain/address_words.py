@@ -8,15 +8,18 @@ from dataclasses import dataclass
 
 from calitop.cni.address_book import AddressBook
 from calitop.cni.index import NodeIndex, RuleRef
+from calitop.cni.map_index import native_names
 from calitop.explain.network_words import explain_route
 from calitop.model.network import Route
 from calitop.model.values import Address
+from calitop.path.nft_elements import as_ipset
 from calitop.path.routing import RouteAnswer, lookup
 from calitop.path.world import World
 from calitop.report.text import printable
-from calitop.set_members import SetMembers
+from calitop.set_question import SetAnswer, SetQuestion
 
 _Pairs = tuple[tuple[str, str], ...]
+_Found = list[tuple[str, str]]
 _NOT_READ = "where packets to it go is not known: the routes were not read (ip -j route show table all)"
 
 
@@ -80,12 +83,23 @@ def _sets(index: NodeIndex, address: str) -> tuple[_Pairs, _Pairs]:
         if one.members is None:
             unknown.append((one.name, f"its members were not read: ipset save {one.name}"))
             continue
-        answer = SetMembers(one).ask(address)
-        if answer is not None and answer.member is not None:
-            held.append((one.name, answer.member))
-        elif answer is not None and answer.answer is None:
-            unknown.append((one.name, answer.words))
+        question = SetQuestion(one, index.sets_by_name.get)
+        _sort(one.name, question.ask(address), held, unknown)
+    for key, native in index.maps.maps.items():
+        if (made := as_ipset(native)) is not None:
+            question = SetQuestion(made, is_complete=native.complete is True)
+            _sort(native_names(key)[-1], question.ask(address), held, unknown)
     return _printable(held), _printable(unknown)
+
+
+def _sort(name: str, answer: SetAnswer | None, held: _Found, unknown: _Found) -> None:
+    """Into what holds it, or what may; an open answer with a member is one whose first dimension holds it."""
+    if answer is None or answer.answer in ("out", "excepted"):
+        return
+    if answer.member is not None and "nomatch" not in answer.member.split():
+        held.append((name, answer.member))
+    else:
+        unknown.append((name, answer.words))
 
 
 def _printable(pairs: Iterable[tuple[str, str]]) -> _Pairs:

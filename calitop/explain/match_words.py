@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 
+from calitop.cni.set_names import set_purpose
 from calitop.explain.mark_words import MarkWords
 from calitop.formats.iptables_values import PROTOCOLS
 from calitop.model import matches as m
@@ -220,7 +221,9 @@ def _in_set(match: m.InSet) -> str:
     exception = " as an exception (nomatch)" if match.return_nomatch else ""
     options = " ".join(f"--{one.name} {' '.join(one.values)}".strip() for one in match.options)
     also = f" and '{options}' holds" if options else ""
-    return f"{who} {_is(match)} in the set {match.name}{exception}{also}"
+    purpose = set_purpose(match.name.removeprefix("@"))
+    told = f" ({purpose})" if purpose else ""
+    return f"{who} {_is(match)} in the set {match.name}{told}{exception}{also}"
 
 
 def _addr_type(match: m.AddrType) -> str:

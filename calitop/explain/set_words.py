@@ -1,57 +1,22 @@
-"""What an ipset is for, what it holds, and how rules use it.
-
-Source: felix ipsets/ipset_defs.go and rules/rule_defs.go; kube-proxy's ipvs/ipset.go; Cilium's
-datapath/iptables.
-"""
+"""What an ipset is for, what it holds, and how rules use it."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 
 from calitop.cni.index import NodeIndex, RuleRef
+from calitop.cni.set_names import set_purpose
 from calitop.explain.chain_words import clear_name
 from calitop.explain.match_words import SIDES, alternatives
 from calitop.formats.spec import spec
 from calitop.model.matches import InSet
 from calitop.model.node import IpSet
+from calitop.model.rules import MapKey
 from calitop.model.targets import ChangeSet
 from calitop.report.text import plural, printable
 
-_CALICO = re.compile(r"cali[46][0t](.+)")
-"""Felix's names: the family, and `t` while it fills the set anew (nft has `-` for `:`)."""
-_CALICO_SETS = {
-    "all-hosts-net": "the nodes that Calico knows",
-    "all-vxlan-net": "the nodes that Calico's VXLAN takes packets from",
-    "all-ipam-pools": "all pools of Calico",
-    "network-ip-pools": "all pools of Calico",
-    "masq-ipam-pools": "the pools of Calico with outgoing NAT",
-    "this-host": "this node's own addresses",
-}
-_CALICO_KINDS = {
-    "s": "the pods and networks that a selector of policies chooses",
-    "n": "the pods and ports that a named port of policies means",
-    "svc": "the addresses and ports of a service that policies name",
-    "svcnoport": "the addresses of a service that policies name",
-}
-_KUBE = re.compile(r"KUBE-(?:6-)?(.+)")
-_KUBE_SETS = {
-    "CLUSTER-IP": "the cluster addresses and ports of services",
-    "LOOP-BACK": "the pods of services, each with itself as the sender",
-    "EXTERNAL-IP": "the external addresses and ports of services",
-    "EXTERNAL-IP-LOCAL": "the external addresses and ports of services that keep to local pods",
-    "LOAD-BALANCER": "the load balancer addresses and ports of services",
-    "LOAD-BALANCER-LOCAL": "the load balancer addresses and ports of services that keep to local pods",
-    "LOAD-BALANCER-FW": "the load balancer addresses and ports that only some sources may use",
-    "LOAD-BALANCER-SOURCE-CIDR": "the ranges that may use a load balancer's address",
-    "LOAD-BALANCER-SOURCE-IP": "the addresses that may use a load balancer's address",
-    "HEALTH-CHECK-NODE-PORT": "the ports on which services tell their health",
-    "IPVS-IPS": "all addresses of services in IPVS",
-}
-_NODE_PORT = re.compile(r"NODE-PORT-(LOCAL-)?(TCP|UDP|SCTP)(?:-HASH)?")
-_CILIUM = re.compile(r"cilium_node_set_v[46]")
 _KINDS = {
     "ip": "an address",
     "net": "an address or range",
@@ -94,42 +59,75 @@ class SetWords:
     collect: str
     """What to read where the members are not known; "" where they are."""
 
+    @property
+    def holds(self) -> str:
+        """What is in it as a sentence; "" where its name tells nothing."""
+        return f"It holds {self.purpose}." if self.purpose else ""
+
     def lines(self) -> tuple[str, ...]:
         """What is known without the rules, line by line."""
-        said = f"It holds {self.purpose}." if self.purpose else ""
         asked = f"asked by the policies {alternatives(self.policies)}" if self.policies else ""
-        return tuple(line for line in (said, self.kind, asked, self.collect) if line)
+        return tuple(line for line in (self.holds, self.kind, asked, self.collect) if line)
 
 
 def explain_set(index: NodeIndex, name: str) -> SetWords:
-    """The set in words, whether it was read or only rules name it."""
-    found = next((one for one in index.state.sets if one.name == name), None)
+    """The set in words, whether it was read or only rules name it.
+
+    Args:
+        index: The node.
+        name: An ipset's name; of a native set its name, also behind its table (`calico cali40this-host`).
+            Of several native sets of one name the first is told.
+    """
+    native = next(iter(index.maps.sets_called(name)), None)
+    if native is not None and name not in index.sets_by_name:
+        return _explain_native(index, native)
+    found = index.sets_by_name.get(name)
     refs = index.sets.users(name)
     kinds = _kinds(found)
-    names = dict.fromkeys(filter(None, (clear_name(index, ref.key) for ref in islice(refs, _MOST))))
     return SetWords(
         purpose=set_purpose(name),
         kind=_kind_words(found, kinds),
         size=None if found is None else found.size if found.members is None else len(found.members),
-        policies=tuple(map(printable, names)),
+        policies=_policies(index, refs),
         uses=tuple(use for ref in islice(refs, _MOST) for use in _uses(index, ref, name, kinds)),
         users=len(refs),
         collect=_collect(found, name),
     )
 
 
-def set_purpose(name: str) -> str:
-    """What a set of that name holds; "" for a name that no program known here gives."""
-    if told := _CALICO.fullmatch(name):
-        kind, colon, _ = re.sub(r"^(s|n|svc|svcnoport)-", r"\1:", told[1]).partition(":")
-        return _CALICO_KINDS.get(kind, "") if colon else _CALICO_SETS.get(told[1], "")
-    if told := _KUBE.fullmatch(name):
-        port = _NODE_PORT.fullmatch(told[1])
-        if port is not None:
-            local = " that keep to local pods" if port[1] else ""
-            return f"the {port[2]} node ports of services{local}"
-        return _KUBE_SETS.get(told[1], "")
-    return "the addresses of Cilium's nodes" if _CILIUM.fullmatch(name) else ""
+def _explain_native(index: NodeIndex, key: MapKey) -> SetWords:
+    """A named set of a native table."""
+    found = index.maps.maps[key]
+    refs = index.maps.users(key)
+    return SetWords(
+        purpose=set_purpose(key.name),
+        kind=f"a set of {found.type} in the native table {printable(str(key.table.table))}",
+        size=len(found.elements) if found.complete is True else None,
+        policies=_policies(index, refs),
+        uses=tuple(use for ref in islice(refs, _MOST) for use in _native_uses(index, ref, key.name)),
+        users=len(refs),
+        collect="" if found.complete is True else "not all its elements are told: nft list ruleset",
+    )
+
+
+def _native_uses(index: NodeIndex, ref: RuleRef, name: str) -> Iterator[SetUse]:
+    asked = [one for one in spec(index.chains[ref.key].rules[ref.index]).find(InSet) if one.name == name]
+    for one in asked:
+        is_told = bool(one.directions)
+        verb = "is not in it" if one.negated else "is in it"
+        yield SetUse(ref, _asked_words(one, ()) if is_told else f"{_fields(one)} {verb}")
+    if not asked:
+        yield SetUse(ref, "looked into, or filled")
+
+
+def _fields(match: InSet) -> str:
+    """What a native rule looks up, in its own words (`ip saddr . tcp dport`)."""
+    return printable(" ".join(word for word in match.words if word not in ("!=", "==") and word[:1] != "@"))
+
+
+def _policies(index: NodeIndex, refs: Sequence[RuleRef]) -> tuple[str, ...]:
+    names = (clear_name(index, ref.key) for ref in islice(refs, _MOST))
+    return tuple(map(printable, dict.fromkeys(filter(None, names))))
 
 
 def _kinds(found: IpSet | None) -> tuple[str, ...]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from itertools import product
-from typing import Literal, TypeAlias, cast
+from typing import Literal, NamedTuple, TypeAlias, cast
 
 from calitop.formats import iptables_values as read
 from calitop.model.node import IpSet
@@ -23,6 +23,15 @@ Found: TypeAlias = Literal["in", "nomatch", "out"]
 Resolve: TypeAlias = "Callable[[str], Members | None]"
 Wanted: TypeAlias = "int | str | tuple[int | None, int | None] | None"
 """What a packet offers for one dimension; None, or None inside, is unknown."""
+
+
+class Decided(NamedTuple):
+    """What a lookup finds, and by which entry."""
+
+    found: Found
+    member: str | None
+    """In ipset's words; None where no entry decides."""
+
 
 _WIDTH = {"inet": 32, "inet6": 128}
 _VERSION = {"inet": 4, "inet6": 6}
@@ -47,7 +56,8 @@ class Members:
         self._method = ipset.type.partition(":")[0]
         self._resolve = resolve
         self._listed = tuple(words.split()[0] for words in ipset.members or () if words.split())
-        self._entries: dict[tuple[Key, ...], bool] = {}
+        self._entries: dict[tuple[Key, ...], str] = {}
+        self._exceptions: set[tuple[Key, ...]] = set()
         self._doubtful: list[str] = []
         if self._kinds != ("set",):
             for words in ipset.members or ():
@@ -68,12 +78,36 @@ class Members:
 
     def lookup(self, wanted: tuple[Wanted, ...]) -> Found | None:
         """What these values find, one per dimension; None where unknown values decide."""
-        masked = tuple(self._masked(kind, value) for kind, value in zip(self._kinds, wanted, strict=True))
+        decided = self.decide(wanted)
+        return None if decided is None else decided.found
+
+    def decide(self, wanted: tuple[Wanted, ...]) -> Decided | None:
+        """The same with the entry that decides."""
         if self._doubtful or "bitmask" in self._options:
             return None
+        masked = self._all_masked(wanted)
         if not all(map(_is_known, masked)):
-            return None if any(self._could_be(keys, masked) for keys in self._entries) else "out"
+            return None if any(self._could_be(keys, masked) for keys in self._entries) else _OUT
         return self._of_device(masked) if "iface" in self._kinds else self._first(masked)
+
+    def possible(self, wanted: tuple[Wanted, ...]) -> list[str]:
+        """The entries that may decide, as far as these values tell, in their order."""
+        masked = self._all_masked(wanted)
+        fitting = (words for keys, words in self._entries.items() if self._could_be(keys, masked))
+        return list(dict.fromkeys(fitting))
+
+    def spans(self) -> list[tuple[int, int]]:
+        """First and last address of each entry of a set of one dimension, of addresses or networks."""
+        width = _WIDTH[self._family]
+        least = width - (read.number(self._options.get("netmask", str(width))) or 0)
+        found = []
+        for (key,) in self._entries:
+            length, number = cast(tuple[int, int], key)
+            found.append((number, number | (1 << max(least, width - length)) - 1))
+        return found
+
+    def _all_masked(self, wanted: tuple[Wanted, ...]) -> tuple[Wanted, ...]:
+        return tuple(self._masked(kind, value) for kind, value in zip(self._kinds, wanted, strict=True))
 
     # -- preparing
 
@@ -87,7 +121,11 @@ class Members:
             self._doubtful.append(words)
             return
         for keys in product(*member.keys):
-            self._entries[tuple(keys)] = member.nomatch
+            self._entries[keys] = words
+            if member.nomatch:
+                self._exceptions.add(keys)
+            else:
+                self._exceptions.discard(keys)
 
     def _lengths_used(self) -> tuple[tuple[int, ...], ...]:
         """Per dimension the prefix lengths that occur, longest first."""
@@ -176,15 +214,14 @@ class Members:
             return _ANY_PORTED, value[1]
         return value
 
-    def _first(self, wanted: tuple[Wanted, ...]) -> Found:
+    def _first(self, wanted: tuple[Wanted, ...]) -> Decided:
         """The entry found first, going from long prefixes to short ones."""
         for keys in product(*(self._candidates(place, value) for place, value in enumerate(wanted))):
-            nomatch = self._entries.get(keys)
-            if nomatch is not None:
-                return "nomatch" if nomatch else "in"
-        return "out"
+            if keys in self._entries:
+                return self._decided(keys)
+        return _OUT
 
-    def _of_device(self, wanted: tuple[Wanted, ...]) -> Found:
+    def _of_device(self, wanted: tuple[Wanted, ...]) -> Decided:
         """As `_first` for net,iface: only entries of the longest prefix that holds the address count.
 
         The kernel stops there even where all of them name other devices (`multi` in mtype_test_cidrs).
@@ -194,8 +231,11 @@ class Members:
         longest = max((cast(tuple[int, int], keys[0])[0] for keys in holding), default=0)
         for keys in holding:
             if cast(tuple[int, int], keys[0])[0] == longest and self._could_be(keys, wanted):
-                return "nomatch" if self._entries[keys] else "in"
-        return "out"
+                return self._decided(keys)
+        return _OUT
+
+    def _decided(self, keys: tuple[Key, ...]) -> Decided:
+        return Decided("nomatch" if keys in self._exceptions else "in", self._entries[keys])
 
     def _candidates(self, place: int, value: Wanted) -> Iterator[Key]:
         if self._kinds[place] not in ("ip", "net"):
@@ -225,6 +265,7 @@ class Members:
         return key == value
 
 
+_OUT = Decided("out", None)
 _NOTHING: Wanted = (-1, -1)
 """The packet has nothing of that kind, so no entry fits."""
 

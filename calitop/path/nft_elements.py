@@ -73,8 +73,8 @@ def in_set(match: Match, table: TableKey, packet: Packet, world: World, holds: R
     if found is None or found.is_map:
         return None
     key = " ".join(fields)
-    if isinstance(match, InSet) and match.directions and found.type in _ADDRESSES:
-        truth = _has_address(found, table.chain(found.name), match, packet, world)
+    if isinstance(match, InSet) and match.directions and (addresses := as_ipset(found)) is not None:
+        truth = _has_address(addresses, table.chain(found.name), match, packet, world)
     else:
         truth = some(
             holds(condition(key, words), packet, world) for words, _ in near(found.elements, key, packet)
@@ -82,18 +82,20 @@ def in_set(match: Match, table: TableKey, packet: Packet, world: World, holds: R
     return None if truth is False and not found.complete else truth
 
 
-def _has_address(found: VerdictMap, key: ChainKey, match: InSet, packet: Packet, world: World) -> Truth:
+def _has_address(found: IpSet, key: ChainKey, match: InSet, packet: Packet, world: World) -> Truth:
     """The same for a set of addresses, by prefix."""
-    members = world.nft_members(key, lambda: _members(found))
+    members = world.nft_members(key, lambda: Members(found, lambda name: None))
     there = members.match(packet, match.directions)
     return None if there is None else there == "in"
 
 
-def _members(found: VerdictMap) -> Members:
+def as_ipset(found: VerdictMap) -> IpSet | None:
+    """A set of addresses as an ipset of networks; None for a set of anything else."""
+    if found.is_map or found.type not in _ADDRESSES:
+        return None
     _, family = _ADDRESSES[found.type]
     words = tuple(name for name, _ in found.elements)
-    made = IpSet(found.name, "hash:net", words, (("family", family),))
-    return Members(made, lambda name: None)
+    return IpSet(found.name, "hash:net", words, (("family", family),))
 
 
 def other_family(match: InSet, packet: Packet) -> bool:

@@ -21,6 +21,8 @@ Key = tuple[int, int] | int | str | NamePattern
 
 _TCP, _ICMP, _ICMPV6 = 6, 1, 58
 _IPV4 = re.compile(r"([0-9.]+)(?:/([0-9]{1,2}))?")
+_COMMENT = re.compile(r'"[^"]*"')
+"""What a comment says is no option; ipset takes none with quotes in it."""
 _MOST_EXPANDED = 65536
 
 
@@ -49,7 +51,7 @@ def member_of(words: str, kinds: tuple[str, ...]) -> Member:
     Raises:
         NotUnderstoodError: The words do not fit the type.
     """
-    element, *options = words.split()
+    element, *options = (_COMMENT.sub("", words) if '"' in words else words).split()
     parts = _parts(element, kinds)
     device = parts[kinds.index("iface")] if "iface" in kinds else ""
     has_physdev = device.startswith("physdev:")

@@ -75,6 +75,14 @@ def test_chain_in_words(snap_compare: Snap) -> None:
 
 
 @pytest.mark.parametrize("size", [SMALL, MIDDLE], ids=["80x24", "120x36"])
+def test_set(snap_compare: Snap, size: tuple[int, int]) -> None:
+    """The members of a set, what it is for, and that an address is in it."""
+    app = CalitopApp(snapshots=open_snapshots([str(SNAPSHOTS / "lab")]), clock=STILL)
+    keys = "slash a l l minus h o s t s enter enter 1 7 2 full_stop 1 6 full_stop 1 8 9 full_stop 1 0 0"
+    assert snap_compare(app, terminal_size=size, run_before=after(keys))
+
+
+@pytest.mark.parametrize("size", [SMALL, MIDDLE], ids=["80x24", "120x36"])
 def test_checks(snap_compare: Snap, size: tuple[int, int]) -> None:
     """Known faults of two nodes: the worst first, in full below."""
     app = CalitopApp(snapshots=open_snapshots([str(SNAPSHOTS / "faults" / "identity-mark")]), clock=STILL)

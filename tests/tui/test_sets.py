@@ -10,12 +10,13 @@ import pytest
 from calitop.errors import SourceUnavailable
 from calitop.model.node import IpSet, NodeState
 from calitop.snapshot.open import open_snapshots
+from tests import native_node
 from tests.tui.conftest import MakeApp
 from tests.tui.driving import FakeSource, driven, press, screen_text, until
 from tests.tui.node import write_moment
 from tui.app import CalitopApp
 from tui.screens.set_screen import SetScreen
-from widgets.view import RuleId, SetId
+from widgets.view import MapId, RuleId, SetId
 
 RULES = """\
 *filter
@@ -55,6 +56,7 @@ async def test_enter_on_a_rule_without_a_chain_opens_its_set(app: CalitopApp) ->
         await press(pilot, "enter")
         text = screen_text(app)
         assert "Set cali40s:web  hash:net  3 members" in text
+        assert "It holds the pods and networks that a selector of policies chooses. 1 rule names it." in text
         assert "10.222.160.3" in text and "pod default/calico-python3-daemon-2jlc5" in text
         await press(pilot, "escape")
         assert app.screen is app.explorer
@@ -66,6 +68,7 @@ async def test_the_detail_of_a_rule_names_its_sets(app: CalitopApp) -> None:
         app.explorer.go(RuleId(key, 0))
         await pilot.pause()
         assert "set cali40s:web  hash:net  3 members" in screen_text(app)
+        assert "the pods and networks that a selector of policies" in screen_text(app)
         assert "set gone was not read" in screen_text(app)
         detail = app.explorer.panes.detail
         line = next(at for at in range(detail.row_count()) if detail.target(at) == SetId("cali40s:web"))
@@ -101,7 +104,11 @@ async def test_the_palette_leads_to_a_set(app: CalitopApp) -> None:
         ("python3", ["10.222.160.3"], ""),
         ("10.222.219.8", ["10.222.219.0/24"], "10.222.219.8 is in it"),
         ("10.222.219.9", ["10.222.219.0/24", "10.222.219.9 nomatch"], "is excepted"),
+        ("10.222.219.8", ["10.222.219.0/24"], "is in it, by 10.222.219.0/24"),
         ("10.9.9.9", [], "10.9.9.9 is not in it"),
+        ("10.222.219.0/24", ["10.222.219.0/24", "10.222.219.9 nomatch"], "only some addresses of"),
+        ("10.222.219.0/29", [], "all of 10.222.219.0/29 is in it"),
+        ("fd00::1", [], "fd00::1 is not in it: the set is of family inet"),
     ],
 )
 async def test_typing_filters_and_asks(app: CalitopApp, typed: str, shown: list[str], said: str) -> None:
@@ -121,6 +128,31 @@ async def test_a_member_and_the_answer_are_copied(app: CalitopApp) -> None:
         await press(pilot, "ctrl+y")
         assert "10.222.219.8 is in it" in app.clipboard
         assert "cali40s:web 10.222.219.0/24" in app.clipboard
+
+
+async def test_a_set_of_sets_answers_by_what_it_lists(app: CalitopApp) -> None:
+    async with driven(app) as pilot:
+        app.explorer.go(SetId("[red]both[/]"))
+        await press(pilot, list("10.222.160.3"))
+        await until(pilot, lambda: "10.222.160.3 is in it: it is in the set cali40s:web" in screen_text(app))
+
+
+async def test_a_native_set_opens_from_its_detail(tmp_path: Path, make_app: MakeApp) -> None:
+    folder = tmp_path / "native" / "work2"
+    folder.mkdir(parents=True)
+    (folder / "nft-list-ruleset.txt").write_text(native_node.ruleset())
+    app = make_app(snapshots=open_snapshots([str(folder)]))
+    async with driven(app) as pilot:
+        app.explorer.go(MapId(native_node.HOSTS))
+        await until(pilot, lambda: "It holds the nodes that Calico knows." in screen_text(app))
+        detail = app.explorer.panes.detail
+        name = "ip calico cali40all-hosts-net"
+        line = next(at for at in range(detail.row_count()) if detail.target(at) == SetId(name))
+        detail.focus()
+        detail.move_to(line)
+        await press(pilot, "enter")
+        await press(pilot, list("172.16.189.101"))
+        await until(pilot, lambda: "172.16.189.101 is in it" in screen_text(app))
 
 
 async def test_a_set_that_is_not_there_says_so(app: CalitopApp) -> None:

@@ -23,18 +23,20 @@ from widgets.text import plain
 from widgets.virtual_rows import VirtualRows
 
 if TYPE_CHECKING:
-    from calitop.set_members import SetAnswer, SetMembers
+    from calitop.set_members import SetMembers
+    from calitop.set_question import SetAnswer
+    from tui.sets import SetRead
 from tui.screens.files import BESIDE, MOVING_BESIDE_TYPING
 
 LOOKS = {"in": "-in", "excepted": "-out", "out": "-out"}
 
 
-class SetRead(Message):
+class SetArrived(Message):
     """The set is there, or the reason why it is not."""
 
-    def __init__(self, members: SetMembers | None, why: str = "") -> None:
+    def __init__(self, read: SetRead | None, why: str = "") -> None:
         super().__init__()
-        self.members = members
+        self.read = read
         self.why = why
 
 
@@ -71,7 +73,7 @@ class SetScreen(Screen[str]):
         *BESIDE,
     ]
 
-    def __init__(self, name: str, expected: int | None, read: Callable[[], SetMembers], signs: Signs) -> None:
+    def __init__(self, name: str, expected: int | None, read: Callable[[], SetRead], signs: Signs) -> None:
         super().__init__()
         self._set_name = name
         self._expected = expected
@@ -82,8 +84,9 @@ class SetScreen(Screen[str]):
     def compose(self) -> ComposeResult:
         """What is looked for, the members, the keys."""
         with Horizontal(id="set-search"):
-            yield Label(" filter, or an address ")
+            yield Label(" filter, or an address or range ")
             yield Input(id="set-words", compact=True)
+        yield Label("", id="set-about", markup=False)
         yield Label("", id="set-answer", markup=False)
         yield MemberRows(self._set_name, signs=self._signs, css_id="members")
         yield KeyLine()
@@ -107,18 +110,20 @@ class SetScreen(Screen[str]):
 
     def _work(self) -> None:
         try:
-            self.post_message(SetRead(self._read()))
+            self.post_message(SetArrived(self._read()))
         except CalitopError as error:
-            self.post_message(SetRead(None, str(error)))
+            self.post_message(SetArrived(None, str(error)))
 
-    @on(SetRead)
-    def _show(self, message: SetRead) -> None:
-        self._members = message.members
-        if message.members is None:
+    @on(SetArrived)
+    def _show(self, message: SetArrived) -> None:
+        if message.read is None:
+            self._members = None
             self.rows.say(message.why)
             return
-        self._expected = len(message.members.members)
-        self.rows.show_set(message.members)
+        self._members, about = message.read
+        self.query_one("#set-about", Label).update(plain(about))
+        self._expected = len(self._members.members)
+        self.rows.show_set(self._members)
         self._search(self.query_one(Input).value)
 
     @on(Input.Changed)
