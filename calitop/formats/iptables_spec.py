@@ -73,9 +73,9 @@ def iptables_spec(text: str) -> RuleSpec:
     targets: list[Target] = []
     for part in grouped.parts:
         if part.kind == "target":
-            targets.append(_target(part, grouped))
+            targets.append(target_of(part, grouped))
         else:
-            matches.extend(_matches(part, grouped))
+            matches.extend(matches_of(part, grouped))
     matches.sort(key=lambda match: match.at[0])
     return RuleSpec(
         words=words,
@@ -86,7 +86,8 @@ def iptables_spec(text: str) -> RuleSpec:
     )
 
 
-def _target(part: Part, grouped: Grouped) -> Target:
+def target_of(part: Part, grouped: Grouped) -> Target:
+    """What the part that is a target says."""
     options = tuple(use.option for use in part.uses)
     reader = TARGET_READERS.get(part.name) if part.verb == "jump" else None
     at = _places(part.at, part.uses)
@@ -100,11 +101,18 @@ def _target(part: Part, grouped: Grouped) -> Target:
     )
 
 
+def target_without_options(name: str, verb: Verb) -> Target:
+    """What `-j NAME` or `-g NAME` says where that is all."""
+    reader = TARGET_READERS.get(name) if verb == "jump" else None
+    words = ("-g" if verb == "goto" else "-j", name)
+    return Target(name, verb, (), reader(()) if reader else None, words, (0, 1))
+
+
 def _places(introduction: Sequence[int], uses: Sequence[Use]) -> tuple[int, ...]:
     return tuple(sorted([*introduction, *(place for use in uses for place in use.at)]))
 
 
-def _matches(part: Part, grouped: Grouped) -> list[Match]:
+def matches_of(part: Part, grouped: Grouped) -> list[Match]:
     """The conditions of one part, each with its words; those that introduce a module go with its first."""
     found: list[tuple[Match, list[Use]]]
     if part.kind == "general":
