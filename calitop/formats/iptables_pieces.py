@@ -29,7 +29,7 @@ class Piece(NamedTuple):
 
 
 def pieces(text: str) -> list[str] | None:
-    """The pieces of a rule line in order, without chain and the words of quoted comments; None where not sure."""
+    """The pieces of a rule line in order, without its chain and what comments quote; None where not sure."""
     bare = _with_empty_comments(text)
     if bare is None or "\\" in bare or "\t" in bare:
         return None
