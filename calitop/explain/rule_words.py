@@ -63,28 +63,24 @@ class _Sentence:
     def _said(self) -> list[_Saying]:
         """What the rule says, piece by piece; where that is not sure as a whole."""
         names = pieces(self._rule.text) if self._rule.language == "iptables" else None
-        known = _sayings.setdefault(self._index, {})
-        found = []
-        for name in names or ():
-            if name not in known:
-                known[name] = self._of_piece(name)
-            said = known[name]
-            if said is None:
-                break
-            found.append(said)
-        else:
-            if names is not None:
+        if names is not None:
+            known = _sayings.setdefault(self._index, {})
+            said = [known[name] if name in known else self._learn(known, name) for name in names]
+            found = [one for one in said if one is not None]
+            if len(found) == len(names):
                 return found
         whole = spec(self._rule)
         return [self._saying(whole.matches, whole.targets)]
 
-    def _of_piece(self, name: str) -> _Saying | None:
+    def _learn(self, known: dict[str, _Saying | None], name: str) -> _Saying | None:
         piece = read_piece(name)
-        return None if piece is None else self._saying(piece.matches, piece.targets)
+        said = None if piece is None else self._saying(piece.matches, piece.targets)
+        known[name] = said
+        return said
 
     def _saying(self, matches: tuple[Match, ...], targets: tuple[Target, ...]) -> _Saying:
-        told = (match_words(match, self._marks) for match in matches)
-        return _Saying(tuple(words for words in told if words), targets)
+        told = [match_words(match, self._marks) for match in matches]
+        return _Saying(tuple(filter(None, told)), targets)
 
     def words(self) -> str:
         condition = f"if {_joined(self._clauses)}, " if self._clauses else ""

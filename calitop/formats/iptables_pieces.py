@@ -10,14 +10,16 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
-from calitop.formats.iptables_spec import matches_of, target_of, target_without_options
+from calitop.formats.iptables_options import SHORT
+from calitop.formats.iptables_spec import general_alone, matches_of, target_alone, target_of
 from calitop.formats.iptables_words import group
 from calitop.model.matches import Match
 from calitop.model.targets import Target
+from calitop.model.values import Option
 
 _BORDER = re.compile(r" (?<!! )(?=(?:! )?-[A-Za-z](?: |\Z))")
-_JUMP = re.compile(r'-([jg]) ([^\s"!-][^\s"]*)')
-"""A target without options, the piece of which most are different: each chain has its own name."""
+_PLAIN = re.compile(r'(! )?-([sdiopjg]) ([^\s"!-][^\s"]*)')
+"""A general option with its value, or a target without options: most pieces that only one rule has."""
 _COMMENT = " -m comment --comment "
 
 
@@ -52,9 +54,9 @@ def _with_empty_comments(text: str) -> str | None:
 
 def read_piece(text: str) -> Piece | None:
     """What a piece says; None where other pieces may change that: strays, unknown modules, implied ones."""
-    jump = _JUMP.fullmatch(text)
-    if jump is not None:
-        return Piece((), (target_without_options(jump[2], "goto" if jump[1] == "g" else "jump"),))
+    plain = _PLAIN.fullmatch(text)
+    if plain is not None:
+        return _plain(plain[1] is not None, plain[2], plain[3], tuple(text.split(" ")))
     grouped = group(text)
     if len(grouped.parts) != 1 or grouped.problems or grouped.head:
         return None
@@ -64,3 +66,9 @@ def read_piece(text: str) -> Piece | None:
     if part.kind == "target":
         return Piece((), (target_of(part, grouped),))
     return Piece(tuple(matches_of(part, grouped)), ())
+
+
+def _plain(negated: bool, letter: str, value: str, words: tuple[str, ...]) -> Piece | None:
+    if letter not in "jg":
+        return Piece((general_alone(Option(SHORT[letter], (value,), negated), words),), ())
+    return None if negated else Piece((), (target_alone(value, "goto" if letter == "g" else "jump", words),))
