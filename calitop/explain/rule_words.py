@@ -151,7 +151,7 @@ class _Sentence:
         return f"no further rule of table {self._key.table or '(not known)'} sees it at this hook"
 
     def _chain(self, target: Target) -> tuple[str, bool]:
-        called = self._index.chains.get(self._key._replace(chain=target.name))
+        called = self._index.chains.get(ChainKey(*self._key[:3], target.name))
         if called is None:
             return f"do '{' '.join(target.words) or target.name}'{_OPEN}", False
         missing = "" if called.present else ", which is not in the text"
