@@ -72,7 +72,7 @@ class NodeIndex:
         self.rules.rules_for_interface("")
         for key in self.chains:
             self.role_of_chain(key)
-        _ = self.marks, self.cut_tables, self._signed
+        _ = self.marks, self.cut_tables, self._signed, self.profiles_by_chain, self.rules.bases_above
         self.is_prepared = True
         return self
 

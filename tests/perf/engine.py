@@ -75,9 +75,11 @@ def meaning_rows(size: str, state: NodeState) -> Iterator[Row]:
         collected = max(_each_rule_ms(fresh().prepare()))
         with no_collections():
             each = sorted(_each_rule_ms(fresh().prepare()))
+            chains = max(_each_chain_ms(fresh().prepare()))
     yield Row(f"{size}: explain a rule, median", each[len(each) // 2], "ms")
     yield Row(f"{size}: explain the slowest rule", each[-1], "ms")
-    yield Row(f"{size}: the same with garbage collection", collected, "ms")
+    yield Row(f"{size}: explain the slowest chain", chains, "ms")
+    yield Row(f"{size}: the slowest rule with garbage collection", collected, "ms")
 
 
 @contextmanager
@@ -112,6 +114,13 @@ def _each_rule_ms(index: NodeIndex) -> Iterator[float]:
             begun = thread_time()
             explain_rule(index, key, at)
             yield (thread_time() - begun) * 1000
+
+
+def _each_chain_ms(index: NodeIndex) -> Iterator[float]:
+    for key in index.chains:
+        begun = thread_time()
+        explain_chain(index, key)
+        yield (thread_time() - begun) * 1000
 
 
 def outline_rows(size: str, state: NodeState, index: NodeIndex) -> Iterator[Row]:
