@@ -43,6 +43,7 @@ from calitop.check.records import (
 )
 from calitop.check.together import Together
 from calitop.counters.counts import Counts
+from calitop.garbage import no_collections
 from calitop.model.node import NodeState
 
 NODE_CHECKS: tuple[Check, ...] = (
@@ -73,6 +74,7 @@ CROSS_CHECKS: tuple[CrossCheck, ...] = (
 )
 
 
+@no_collections()
 def check(states: Sequence[NodeState], counts: Sequence[Counts | None] = ()) -> Checked:
     """Run every check on every node, and the cross-node checks where there are two or more.
 

@@ -36,7 +36,7 @@ def _edited(facts: NodeFacts) -> Iterator[Found | Unjudged]:
         for key in facts.index.chains
         if calico_rest(key.chain) is not None
     ]
-    if facts.has_calico_rules and not any(one is not None for _, one in told):
+    if facts.has_calico_rules and not any(one is not None and key.backend != "native" for key, one in told):
         yield Unjudged("iptables rules of Felix: in nftables mode calitop does not recompute signatures")
         return
     if facts.has_calico_rules and not facts.is_signed:

@@ -72,7 +72,8 @@ class NodeIndex:
         self.rules.rules_for_interface("")
         for key in self.chains:
             self.role_of_chain(key)
-        _ = self.marks, self.cut_tables, self._signed, self.sets.users_by_set
+        _ = self.marks, self.cut_tables, self._signed, self.profiles_by_chain
+        _ = self.rules.bases_above, self.sets.users_by_set
         self.is_prepared = True
         return self
 

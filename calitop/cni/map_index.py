@@ -91,6 +91,8 @@ class MapIndex:
 
     def verb_to(self, key: ChainKey, rule: Rule, target: str) -> Verb:
         """Whether a rule goes or jumps to that one of its targets."""
+        if rule.language != "nft":
+            return rule.verb or "jump"
         found = (lead.verb for lead in self._leads(key, rule) if lead is not None and lead.target == target)
         return next(found, rule.verb or "jump")
 
@@ -98,7 +100,7 @@ class MapIndex:
         decided_by = self.deciding(key, rule)
         if decided_by is not None:
             yield from (lead_of_verdict(value) for _, value in self.maps[decided_by].elements)
-        elif rule.language == "nft" and "vmap" in rule.text:
+        elif "vmap" in rule.text:
             yield from leads_of(rule.text).leads
 
     def target(self, key: MapKey, at: int) -> ChainKey | None:

@@ -7,6 +7,7 @@ Chain names: Felix `rules/rule_defs.go`, Cilium `pkg/datapath/iptables`, kube-pr
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import NamedTuple
 
 GROUPS = (
@@ -90,6 +91,8 @@ _CALICO_NAME = re.compile(
 )
 """With the layer's prefix of nftables mode, and the spellings of very old releases."""
 
+_KEPT = 16_384
+"""Owners kept by chain: the checks ask for each chain's several times."""
 _OWNERS_BY_START = (
     ("CILIUM_", "cilium"),
     ("OLD_CILIUM_", "cilium"),
@@ -116,6 +119,7 @@ def calico_rest(chain: str) -> str | None:
     return None if match is None else match[1]
 
 
+@lru_cache(maxsize=_KEPT)
 def chain_owner(chain: str, table: str | None = None) -> str | None:
     """Who made a chain of that name: calico, cilium, kube-proxy, docker, flannel or unknown."""
     if calico_rest(chain) is not None:

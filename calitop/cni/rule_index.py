@@ -197,6 +197,15 @@ class RuleIndex:
         return tuple(key for key, chain in self.chains.items() if chain.builtin)
 
     @cached_property
+    def bases_above(self) -> dict[ChainKey, list[ChainKey]]:
+        """For each chain that a packet can get to the base chains from which rules lead there."""
+        above: defaultdict[ChainKey, list[ChainKey]] = defaultdict(list)
+        for base in self.base_chains:
+            for key in self.reached_from(base):
+                above[key].append(base)
+        return dict(above)
+
+    @cached_property
     def _first_packets(self) -> frozenset[ChainKey]:
         nat, others = set[ChainKey](), set[ChainKey]()
         for key, chain in self.chains.items():

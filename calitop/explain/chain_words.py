@@ -126,8 +126,7 @@ def _caller(index: NodeIndex, ref: RuleRef, to: ChainKey) -> str:
 
 def _way(index: NodeIndex, key: ChainKey) -> str:
     """The built-in chains from which rules lead here."""
-    bases = [one for one in index.rules.base_chains if one[:3] == key[:3]]
-    hooks = [index.chains[one].hook or one.chain for one in bases if key in index.rules.reached_from(one)]
+    hooks = [index.chains[base].hook or base.chain for base in index.rules.bases_above.get(key, ())]
     table = f" of table {key.table}" if key.table else ""
     if hooks:
         return f"reached from {', '.join(dict.fromkeys(hooks))}{table}"

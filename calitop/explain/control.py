@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from itertools import islice
 
 from calitop.cni.index import NodeIndex, RuleRef
-from calitop.model.rules import ChainKey, TableKey
+from calitop.model.rules import ChainKey
 
 _MOST = 3
 """Places to come back to that are told one by one."""
@@ -74,7 +74,7 @@ def is_last(index: NodeIndex, key: ChainKey, at: int) -> bool:
 
 def is_cut(index: NodeIndex, key: ChainKey) -> bool:
     """Whether rules of the chain's table are or may be missing, so that places and callers are not known."""
-    return TableKey(*key[:3]) in index.cut_tables
+    return key[:3] in index.cut_tables
 
 
 def _goes_to(index: NodeIndex, ref: RuleRef, to: ChainKey) -> bool:

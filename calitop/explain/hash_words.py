@@ -23,6 +23,9 @@ HashVerdict = Literal["untouched", "edited", "filtered", "unknown"]
 Minor = int
 """The second number of a Calico release: 27 for v3.27."""
 
+_NATIVE = "native rules are not judged, as nft prints them in other words than those that Felix signed"
+"""Felix signs `<matches> counter <action>` of its own renderer (nftables/renderer.go), without the comment;
+no listing of a real node is at hand by which the way back from nft's words could be proven."""
 _IPVS_CHAINS = ("forward-check", "forward-endpoint-mark", "from-endpoint-mark", "set-endpoint-mark")
 
 
@@ -33,7 +36,8 @@ class ChainHashes:
     verdict: HashVerdict
     """untouched: every rule is Felix's, nothing before the last is missing; edited: a rule is somebody
     else's or was changed, removed or added; filtered: the text lacks rules before one that is there;
-    unknown: the form in which Felix wrote a rule is not certain, or the text carries no hashes."""
+    unknown: the form in which Felix wrote a rule is not certain, the text carries no hashes, or the rules
+    are native ones of nft."""
     words: str
     at: int | None = None
     """Index of the first rule that tells so; None for untouched."""
@@ -61,11 +65,13 @@ class VersionRange(NamedTuple):
 
 
 def chain_hashes(index: NodeIndex, key: ChainKey) -> ChainHashes | None:
-    """What the hashes say; None where no rule of Felix in iptables' words stands in the chain."""
+    """What the hashes say; None where no rule of Felix stands in the chain."""
     chain = index.chains[key]
     is_own = calico_rest(key.chain) is not None
-    if key.backend == "native" or not chain.rules or not (is_own or chain.may_hold("cali:")):
+    if not chain.rules or not (is_own or chain.may_hold("cali:")):
         return None
+    if key.backend == "native":
+        return ChainHashes("unknown", _NATIVE) if chain.may_hold("cali:") else None
     if is_own and not index.is_signed(key):
         return ChainHashes("unknown", "no rule of this text carries a hash of Felix: not checked", 0)
     checks = check_chain(key.chain, [rule.text for rule in chain.rules])

@@ -2,22 +2,36 @@
 
 from __future__ import annotations
 
-import re
+from functools import cached_property
 from itertools import pairwise
+from typing import NamedTuple
+from weakref import WeakKeyDictionary
 
 from calitop.cni.index import NodeIndex
 from calitop.explain.control import back, is_cut, is_last, onward
 from calitop.explain.mark_words import MarkWords
 from calitop.explain.match_words import alternatives, match_words
 from calitop.explain.target_words import action_words, ends_table
-from calitop.formats.spec import spec_of_text
+from calitop.formats.iptables_pieces import pieces, read_piece
+from calitop.formats.spec import spec
+from calitop.model.matches import Match
 from calitop.model.rules import ChainKey, Rule
-from calitop.model.spec import RuleSpec
 from calitop.model.targets import Action, Nat, Target, Tproxy
 from calitop.report.text import printable
 
 _OPEN = "; whether the packet goes on behind it is not known"
 """Of a target that calitop does not know."""
+
+
+class _Saying(NamedTuple):
+    """What a piece of a rule says on one node."""
+
+    clauses: tuple[str, ...]
+    targets: tuple[Target, ...]
+
+
+_sayings: WeakKeyDictionary[NodeIndex, dict[str, _Saying | None]] = WeakKeyDictionary()
+"""For each node what the pieces of its rules say; None for a piece that cannot be told alone."""
 
 
 def explain_rule(index: NodeIndex, key: ChainKey, at: int) -> str:
@@ -41,27 +55,56 @@ class _Sentence:
 
     def __init__(self, index: NodeIndex, key: ChainKey, at: int, rule: Rule) -> None:
         self._index, self._key, self._at, self._rule = index, key, at, rule
-        self._spec: RuleSpec = spec_of_text(_alike(rule), rule.language)
         self._marks = MarkWords(index)
-        self._clauses = [words for match in self._spec.matches if (words := match_words(match, self._marks))]
-        self._is_last = is_last(index, key, at) and not is_cut(index, key)
+        sayings = self._said()
+        self._clauses = [clause for one in sayings for clause in one.clauses]
+        self._targets = [target for one in sayings for target in one.targets]
+
+    def _said(self) -> list[_Saying]:
+        """What the rule says, piece by piece; where that is not sure as a whole."""
+        names = pieces(self._rule.text) if self._rule.language == "iptables" else None
+        if names is not None:
+            known = _sayings.setdefault(self._index, {})
+            said = [known[name] if name in known else self._learn(known, name) for name in names]
+            found = [one for one in said if one is not None]
+            if len(found) == len(names):
+                return found
+        whole = spec(self._rule)
+        return [self._saying(whole.matches, whole.targets)]
+
+    def _learn(self, known: dict[str, _Saying | None], name: str) -> _Saying | None:
+        piece = read_piece(name)
+        said = None if piece is None else self._saying(piece.matches, piece.targets)
+        known[name] = said
+        return said
+
+    def _saying(self, matches: tuple[Match, ...], targets: tuple[Target, ...]) -> _Saying:
+        told = [match_words(match, self._marks) for match in matches]
+        return _Saying(tuple(filter(None, told)), targets)
 
     def words(self) -> str:
         condition = f"if {_joined(self._clauses)}, " if self._clauses else ""
-        done = [self._step(target) for target in self._spec.targets[:-1]]
+        done = [self._step(target) for target in self._targets[:-1]]
         last, goes_on = self._last()
         sentence = condition + ", ".join([*done, last])
         if goes_on:
-            sentence += f", then go {self._onward()}"
+            sentence += f", then go {self._onward}"
         elif self._has_others(last):
-            sentence += f"; any other packet goes {self._onward()}"
+            sentence += f"; any other packet goes {self._onward}"
         return f"{sentence[0].upper()}{sentence[1:]}."
 
     def _has_others(self, last: str) -> bool:
         """Whether it is still to be told where packets go that do not fit the last rule of a chain."""
-        is_told = last.endswith("any other packet does") or f"goes {self._onward()}" in last
-        return bool(self._clauses) and self._is_last and not is_told
+        if not self._clauses or not self._is_last or last.endswith("any other packet does"):
+            return False
+        return f"goes {self._onward}" not in last
 
+    @property
+    def _is_last(self) -> bool:
+        """Whether no rule follows for sure."""
+        return is_last(self._index, self._key, self._at) and not is_cut(self._index, self._key)
+
+    @cached_property
     def _onward(self) -> str:
         return onward(self._index, self._key, self._at)
 
@@ -76,7 +119,7 @@ class _Sentence:
 
     def _last(self) -> tuple[str, bool]:
         """What the rule does last, and whether the next rule is still to be told."""
-        target = self._spec.target
+        target = self._targets[-1] if self._targets else None
         if target is None:
             return "only count the packet", True
         if target.action is not None:
@@ -108,13 +151,13 @@ class _Sentence:
         return f"no further rule of table {self._key.table or '(not known)'} sees it at this hook"
 
     def _chain(self, target: Target) -> tuple[str, bool]:
-        called = self._index.chains.get(self._key._replace(chain=target.name))
+        called = self._index.chains.get(ChainKey(*self._key[:3], target.name))
         if called is None:
             return f"do '{' '.join(target.words) or target.name}'{_OPEN}", False
         missing = "" if called.present else ", which is not in the text"
         if target.verb == "goto":
             return f"go to {target.name}{missing} for good; what it gives back goes {self._back()}", False
-        return f"go through {target.name}{missing}; what it gives back goes {self._onward()}", False
+        return f"go through {target.name}{missing}; what it gives back goes {self._onward}", False
 
     def _mapped(self, target: Target) -> str:
         """A lookup in a verdict map, named or not."""
@@ -128,7 +171,7 @@ class _Sentence:
             gone = f"; what a chain so gone to gives back goes {self._back()}"
         return (
             f"look up {by_key} in {named} and follow the verdict found{told}{gone}; "
-            f"what finds none goes {self._onward()}"
+            f"what finds none goes {self._onward}"
         )
 
     def _verdicts(self, target: Target) -> list[str]:
@@ -146,16 +189,6 @@ _VERDICTS = {
 }
 
 
-def _alike(rule: Rule) -> str:
-    """The rule without its chain and its comments: the chains of a thousand pods are parsed as one."""
-    if rule.language != "iptables":
-        return rule.text
-    text, found = _CHAIN.sub("-A x ", rule.text, count=1), 1
-    while found:
-        text, found = _COMMENT.subn(r"\1", text)
-    return text
-
-
 def _joined(clauses: list[str]) -> str:
     """The clauses as one; what is said of the packet twice running names it once."""
     told = [
@@ -169,7 +202,4 @@ def _is_of_packet(clause: str) -> bool:
     return clause.startswith(_PACKET) and not clause.startswith(_MARK)
 
 
-_CHAIN = re.compile(r'^-A [^\s"\\]+ ')
-_COMMENT = re.compile(r'^(-A x(?: [^\s"\\]+)*?) -m comment --comment (?:"(?:[^"\\]|\\.)*"|[^\s"\\]+)(?= )')
-"""The first comment, where nothing before it is quoted: inside quotes the same words are none."""
 _PACKET, _MARK = "the packet ", "the packet mark "

@@ -73,9 +73,9 @@ def iptables_spec(text: str) -> RuleSpec:
     targets: list[Target] = []
     for part in grouped.parts:
         if part.kind == "target":
-            targets.append(_target(part, grouped))
+            targets.append(target_of(part, grouped))
         else:
-            matches.extend(_matches(part, grouped))
+            matches.extend(matches_of(part, grouped))
     matches.sort(key=lambda match: match.at[0])
     return RuleSpec(
         words=words,
@@ -86,7 +86,8 @@ def iptables_spec(text: str) -> RuleSpec:
     )
 
 
-def _target(part: Part, grouped: Grouped) -> Target:
+def target_of(part: Part, grouped: Grouped) -> Target:
+    """What the part that is a target says."""
     options = tuple(use.option for use in part.uses)
     reader = TARGET_READERS.get(part.name) if part.verb == "jump" else None
     at = _places(part.at, part.uses)
@@ -100,18 +101,31 @@ def _target(part: Part, grouped: Grouped) -> Target:
     )
 
 
+def target_alone(name: str, verb: Verb, words: tuple[str, ...]) -> Target:
+    """What `-j NAME` or `-g NAME` says where no option follows; its words alone are counted."""
+    reader = TARGET_READERS.get(name) if verb == "jump" else None
+    return Target(name, verb, (), reader(()) if reader else None, words, tuple(range(len(words))))
+
+
+def general_alone(option: Option, words: tuple[str, ...]) -> Match:
+    """What a general option says; its words alone are counted."""
+    return replace(_general(option.name, option), at=tuple(range(len(words))), words=words)
+
+
 def _places(introduction: Sequence[int], uses: Sequence[Use]) -> tuple[int, ...]:
     return tuple(sorted([*introduction, *(place for use in uses for place in use.at)]))
 
 
-def _matches(part: Part, grouped: Grouped) -> list[Match]:
+def matches_of(part: Part, grouped: Grouped) -> list[Match]:
     """The conditions of one part, each with its words; those that introduce a module go with its first."""
     found: list[tuple[Match, list[Use]]]
     if part.kind == "general":
-        found = [(_of_option(GENERAL_READERS.get(part.name), None, part.uses[0]), part.uses)]
+        found = [(_general(part.name, part.uses[0].option), part.uses)]
     elif part.kind == "match" and part.name in OPTION_READERS and part.uses:
         readers = OPTION_READERS[part.name]
-        found = [(_of_option(readers.get(use.option.name), part.name, use), [use]) for use in part.uses]
+        found = [
+            (_of_option(readers.get(use.option.name), part.name, use.option), [use]) for use in part.uses
+        ]
     else:
         found = [(_of_module(part), part.uses)]
     out: list[Match] = []
@@ -121,9 +135,13 @@ def _matches(part: Part, grouped: Grouped) -> list[Match]:
     return out
 
 
-def _of_option(reader: OptionReader | None, module: str | None, use: Use) -> Match:
-    read = reader(use.option) if reader else None
-    return read or Unknown(module=module, options=(use.option,), negated=use.option.negated)
+def _general(name: str, option: Option) -> Match:
+    return _of_option(GENERAL_READERS.get(name), None, option)
+
+
+def _of_option(reader: OptionReader | None, module: str | None, option: Option) -> Match:
+    read = reader(option) if reader else None
+    return read or Unknown(module=module, options=(option,), negated=option.negated)
 
 
 def _of_module(part: Part) -> Match:

@@ -112,7 +112,8 @@ def nat_range(word: str) -> NatRange | None:
     if not addresses:
         return NatRange(ports=chosen) if chosen else None
     low, dash, high = addresses.partition("-")
-    first, last = read.address(low), read.address(high if dash else low)
+    first = read.address(low)
+    last = read.address(high) if dash else first
     return None if first is None or last is None else NatRange(first, last, chosen)
 
 

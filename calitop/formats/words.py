@@ -10,10 +10,7 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
-BLANKS = " \t\n"
-"""What separates words; a carriage return inside a line is a character like any other."""
-
-_WORD = re.compile(r'([^ \t\n"]*)(?:"((?:[^"\\]|\\.)*)("|\\?\Z)|(?=[ \t\n]|\Z))', re.DOTALL)
+_WORD = re.compile(r'([^ \t\n"]*)"((?:[^"\\]|\\.)*)("|\\?\Z)|[^ \t\n"]+', re.DOTALL)
 _PLAIN_WORD = re.compile(r"[^ \t\n]+")
 _ESCAPED = re.compile(r"\\(.)", re.DOTALL)
 _PLAIN = re.compile(r"[A-Za-z0-9_-]+")
@@ -33,22 +30,20 @@ class Word(NamedTuple):
 
 
 def cut(text: str) -> list[Word]:
-    """The words of a line with their places; never raises."""
+    """The words of a line with their places; never raises.
+
+    Blanks, tabs and line ends separate them; a carriage return is a character like any other.
+    """
     if '"' not in text:
         return [Word(match[0], match.start(), match.end()) for match in _PLAIN_WORD.finditer(text)]
     found: list[Word] = []
-    position, size = 0, len(text)
-    while position < size:
-        if text[position] in BLANKS:
-            position += 1
-            continue
-        match = _WORD.match(text, position)
-        assert match is not None, "every non-blank character begins a word"
+    for match in _WORD.finditer(text):
         plain, quoted, closing = match.groups()
-        if quoted is not None:
-            plain += _ESCAPED.sub(r"\1", quoted)
-        found.append(Word(plain, position, match.end(), quoted is not None, closing in (None, '"')))
-        position = match.end()
+        if quoted is None:
+            found.append(Word(match[0], *match.span()))
+        else:
+            inside = _ESCAPED.sub(r"\1", quoted) if "\\" in quoted else quoted
+            found.append(Word(plain + inside, *match.span(), True, closing == '"'))
     return found
 
 
