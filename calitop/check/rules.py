@@ -97,27 +97,6 @@ def _jump_order(facts: NodeFacts) -> Iterator[Found]:
             yield Found(f"in {key.table} {key.chain} {before} comes before Calico", evidence)
 
 
-def _untracked(facts: NodeFacts) -> Iterator[Found]:
-    """NOTRACK by a policy, beside workload chains that drop what has no connection."""
-    drops = any(True for _ in _invalid_drops(facts))
-    for key, chain in facts.index.chains.items() if drops else ():
-        if facts.index.owner_of_chain(key) != "calico" or not chain.may_hold("NOTRACK", "notrack"):
-            continue
-        for at, rule in enumerate(chain.rules):
-            if rule.target in ("NOTRACK", "CT") and "notrack" in rule.text.lower():
-                yield Found(
-                    f"rule {rule.number or '?'} of {key.chain} turns tracking off", (of_rule(key, at, rule),)
-                )
-
-
-def _invalid_drops(facts: NodeFacts) -> Iterator[Rule]:
-    for name in facts.index.rules.workload_interfaces:
-        for key in facts.index.chains_of_interface(name):
-            for rule in facts.index.chains[key].rules:
-                if rule.target == "DROP" and "INVALID" in rule.text:
-                    yield rule
-
-
 CHECKS = (
     Check(
         "duplicate-felix-rule",
@@ -168,15 +147,5 @@ CHECKS = (
         "Leave chainInsertMode at Insert if Calico shall come first.",
         "felix configuration, chainInsertMode",
         _jump_order,
-    ),
-    Check(
-        "untracked-policy",
-        "warning",
-        ("rules",),
-        "The chains of workloads drop packets without a connection (ctstate INVALID): what this rule leaves "
-        "untracked reaches this host, but no pod.",
-        "Use doNotTrack only in policies whose traffic ends on the host itself.",
-        "projectcalico/felix#2021",
-        _untracked,
     ),
 )
