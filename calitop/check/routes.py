@@ -77,9 +77,10 @@ def _unrouted(facts: NodeFacts) -> Iterator[Found]:
 
 def _is_unrouted(facts: NodeFacts, pod: Pod) -> bool:
     address = address_of((pod.ip or "").split("/")[0])
-    answer = None if address is None else lookup(facts.world, address)
-    way = None if answer is None or answer.assumed else answer.way
-    return way is not None and way.type == NO_ROUTE
+    if address is None or _best(facts, pod) is not None:
+        return False
+    answer = lookup(facts.world, address)
+    return not answer.assumed and answer.way is not None and answer.way.type == NO_ROUTE
 
 
 def _best(facts: NodeFacts, pod: Pod) -> Route | None:
