@@ -42,10 +42,24 @@ def number(view: View, place: RuleId) -> str:
 
 
 def pod_facts(view: View, interface: str) -> Iterator[Fact]:
-    """The pod behind an interface, where it is known."""
+    """The pod behind an interface, where it is known, and which sources tell so or deny it."""
     pod = view.index.pod_of_interface(interface)
-    if pod is not None:
-        yield Fact(f"pod {pod_name(pod)}" + (f"  {pod.ip}" if pod.ip else ""), "strong")
+    if pod is None:
+        yield from _unnamed_facts(view, interface)
+        return
+    node = f"  node {pod.node}" if pod.node else ""
+    yield Fact(f"pod {pod_name(pod)}" + (f"  {pod.ip}" if pod.ip else "") + node, "strong")
+    yield from (Fact(f"sources disagree: {words}", "deny") for words in pod.conflicts)
+    if pod.known_from:
+        told = "; ".join(f"{known.what} from {known.source}" for known in pod.known_from)
+        yield Fact(f"known: {told}", "dim")
+    yield from (Fact(f"not taken: {words}", "dim") for words in pod.remarks)
+
+
+def _unnamed_facts(view: View, interface: str) -> Iterator[Fact]:
+    """What is at the other end of an interface where nothing tells a pod's name."""
+    for sign in view.index.signs_of_interface(interface):
+        yield Fact(f"behind it  {sign.source}  {'  '.join(sign.addresses)}".rstrip())
 
 
 def places(view: View, refs: Iterable[RuleRef], word: str, called: ChainKey | None = None) -> Iterator[Fact]:

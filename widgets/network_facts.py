@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from calitop.explain.network_words import explain_link, explain_route, no_way_words
 from calitop.model.network import Link, Route
 from widgets import numbers
-from widgets.facts import LISTED, WIDE, Fact, bpf_facts, chain_words, places
+from widgets.facts import LISTED, WIDE, Fact, bpf_facts, chain_words, places, pod_facts
 from widgets.signs import Signs
 from widgets.view import ChainId, LinkId, View, route_id
 from widgets.wording import owner_look, route_way
@@ -39,6 +39,7 @@ def route_facts(view: View, route: Route) -> Iterator[Fact]:
     interface = view.index.interface_of_route(route)
     if interface is not None:
         yield Fact(f"interface {interface}", "link", LinkId(interface))
+        yield from pod_facts(view, interface)
         yield from _interface_chains(view, interface)
 
 
@@ -59,6 +60,7 @@ def link_facts(view: View, link: Link, signs: Signs) -> Iterator[Fact]:
     if said := explain_link(view.index, link):
         yield Fact(said, "strong")
     yield Fact(link_words(view, link))
+    yield from pod_facts(view, link.name)
     if owner := view.index.owner_of_link(link):
         yield Fact(f"owner {owner}", owner_look(owner))
     if link.addresses:

@@ -69,8 +69,12 @@ def _owner_facts(view: View, key: ChainKey, rule: Rule) -> Iterator[Fact]:
     owner = view.index.owner_of_rule(key, rule)
     if owner is not None:
         yield Fact(f"owner {owner}", owner_look(owner))
-    elif view.index.owner_of_chain(key) == "calico":
+    elif view.index.owner_of_chain(key) != "calico":
+        return
+    elif view.index.is_signed(key):
         yield Fact("no hash of Felix: somebody else put it into Calico's chain", "warm")
+    else:
+        yield Fact("owner not known: no rule of Calico's carries Felix's hash in this text", "note")
 
 
 def _reset_facts(view: View, place: RuleId, rule: Rule | None) -> Iterator[Fact]:

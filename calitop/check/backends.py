@@ -6,12 +6,18 @@ from collections.abc import Iterator
 
 from calitop.check.evidence import of_chain
 from calitop.check.facts import NodeFacts
-from calitop.check.records import Check, Found
+from calitop.check.records import Check, Found, Unjudged
 from calitop.model.rules import TABLE_HOOKS, Backend, Chain, ChainKey
 
+_KUBELETS = ("KUBE-FIREWALL", "KUBE-MARK-DROP", "KUBE-MARK-MASQ", "KUBE-POSTROUTING")
+"""Chains that the kubelet writes too, by the iptables of the host, while kube-proxy brings its own."""
 
-def _both(facts: NodeFacts) -> Iterator[Found]:
+
+def _both(facts: NodeFacts) -> Iterator[Found | Unjudged]:
     """One owner's chains with rules in both; a CANARY alone is only a mark."""
+    if missing := _unread(facts):
+        yield missing
+        return
     for owner in ("calico", "kube-proxy", "cilium"):
         nft, legacy = _first(facts, owner, "nft"), _first(facts, owner, "legacy")
         if nft is not None and legacy is not None:
@@ -28,13 +34,23 @@ def _first(facts: NodeFacts, owner: str, backend: Backend) -> ChainKey | None:
             key
             for key, chain in facts.index.chains.items()
             if key.backend == backend and len(chain.rules) and facts.index.owner_of_chain(key) == owner
+            if key.chain not in _KUBELETS
         ),
         None,
     )
 
 
-def _foreign(facts: NodeFacts) -> Iterator[Found]:
+def _unread(facts: NodeFacts) -> Unjudged | None:
+    """What one backend alone cannot tell."""
+    known = facts.knows_rules("nft") and facts.knows_rules("legacy")
+    return None if known else Unjudged("the rules of both backends (iptables-nft-save, iptables-legacy-save)")
+
+
+def _foreign(facts: NodeFacts) -> Iterator[Found | Unjudged]:
     """Rules of others in the backend that Calico does not use."""
+    if facts.has_calico_rules and (missing := _unread(facts)):
+        yield missing
+        return
     ours = {key.backend for key, chain in facts.index.chains.items() if _is_filled(facts, key, chain)}
     for other in ("nft", "legacy") if len(ours & {"nft", "legacy"}) == 1 else ():
         filled = [
@@ -53,8 +69,12 @@ def _is_filled(facts: NodeFacts, key: ChainKey, chain: Chain) -> bool:
 
 
 def _incompatible(facts: NodeFacts) -> Iterator[Found]:
-    """Native rules in tables of iptables' names: iptables-nft cannot print these tables any more."""
-    for key, chain in facts.index.chains.items() if facts.has_calico else ():
+    """Native rules in tables of iptables' names: iptables-nft cannot print these tables any more.
+
+    It matters where Felix writes by iptables-nft: not in legacy's tables, nor in a table of its own.
+    """
+    writes = {key.backend for key, chain in facts.index.chains.items() if _is_filled(facts, key, chain)}
+    for key, chain in facts.index.chains.items() if "nft" in writes else ():
         is_taken = key.backend == "native" and key.family in ("ipv4", "ipv6") and key.table in TABLE_HOOKS
         if is_taken and len(chain.rules):
             yield Found(f"table {key.table} holds native nft rules", (of_chain(key, "in nft's own words"),))

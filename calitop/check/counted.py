@@ -11,6 +11,7 @@ from functools import partial
 
 from calitop.check.evidence import of_policy, of_rule, of_statistic
 from calitop.check.facts import NodeFacts, drops_spoofed
+from calitop.check.links import all_dispatched
 from calitop.check.records import Check, Found, Severity, Unjudged
 from calitop.cni.names import calico_rest, chain_owner
 from calitop.model.rules import ChainKey, Rule
@@ -30,6 +31,8 @@ class _Refusal:
     explain: str
     fix: str
     source: str
+    is_passing: Callable[[NodeFacts], bool] = lambda facts: False
+    """Whether nothing else shows the fault any more: then it is information."""
 
     def check(self) -> Check:
         """The check that tells of them."""
@@ -50,7 +53,8 @@ def _refused(refusal: _Refusal, facts: NodeFacts) -> Iterator[Found | Unjudged]:
     if counted:
         counted.sort(key=lambda each: -each[0])
         title = f"{sum(packets for packets, _ in counted)} packets {refusal.words}"
-        yield Found(title, tuple(evidence for _, evidence in counted))
+        severity: Severity | None = "info" if refusal.is_passing(facts) else None
+        yield Found(title, tuple(evidence for _, evidence in counted), severity)
 
 
 def _moved(facts: NodeFacts) -> Iterator[tuple[ChainKey, int, Rule, int]]:
@@ -61,6 +65,9 @@ def _moved(facts: NodeFacts) -> Iterator[tuple[ChainKey, int, Rule, int]]:
 
 
 def _policy_drops(facts: NodeFacts) -> Iterator[Found | Unjudged]:
+    """Where pods of Calico or Cilium are forwarded; a router or a Docker host means its policy so."""
+    if not (facts.has_calico or facts.has_cilium):
+        return
     if not facts.has_counters:
         yield Unjudged(_NO_COUNTERS)
     for key, at, delta in facts.counts.moved() if facts.counts is not None else ():
@@ -144,10 +151,12 @@ _REFUSALS = (
         "came from or went to interfaces that Calico does not know",
         _is_unknown_interface,
         "The dispatch chain drops what its rules do not know: Felix has not made chains for these "
-        "interfaces, or stale chains of another backend are still there.",
+        "interfaces, or stale chains of another backend are still there. Where every interface has its "
+        "chains by now this is info: a new pod's first packets may come before them.",
         "See which interfaces have no chains (interface-without-chains), that Felix runs and which backend "
         "it writes.",
         "projectcalico/calico#8243, #5760",
+        is_passing=all_dispatched,
     ),
     _Refusal(
         "pod-invalid-counted",
@@ -196,9 +205,10 @@ CHECKS = (
     ),
     Check(
         "conntrack-insert-counted",
-        "warning",
+        "info",
         ("counts",),
-        "Conntrack could not enter these connections: their first packets were dropped.",
+        "Conntrack could not enter these connections: their first packets were dropped. Some are normal "
+        "where programs ask DNS twice at once from one port.",
         "See conntrack -S; a full table needs a larger net.netfilter.nf_conntrack_max, clashes of equal "
         "ports --random-fully.",
         "projectcalico/calico#8676; conntrack(8)",

@@ -10,11 +10,11 @@ from typing import Literal
 
 from calitop.cni.index import NodeIndex
 from calitop.cni.marks import MarkBits, infer
-from calitop.cni.names import calico_rest
+from calitop.cni.names import calico_rest, link_owner
 from calitop.counters.counts import Counts
 from calitop.model.network import Route
-from calitop.model.node import NodeState, Pod
-from calitop.model.rules import Chain, ChainKey, Rule
+from calitop.model.node import NodeState, Pod, SourceFile
+from calitop.model.rules import Backend, Chain, ChainKey, Rule
 from calitop.model.values import Address
 from calitop.path.node import Node
 
@@ -82,8 +82,22 @@ class NodeFacts:
 
     @cached_property
     def has_all_rules(self) -> bool:
-        """Whether rules were read and no chain is known to be cut."""
-        return bool(self.index.chains) and all(chain.complete is True for chain in self.index.chains.values())
+        """Whether all rules were read: no chain is known to be cut, no backend failed to answer.
+
+        A ruleset that is known to be empty was read, too.
+        """
+        chains = self.index.chains.values()
+        is_whole = all(chain.complete is True for chain in chains) if chains else self._has_no_rules
+        return is_whole and not any(map(_failed, self.state.files))
+
+    @property
+    def _has_no_rules(self) -> bool:
+        return all(self.knows_rules(backend) for backend in ("nft", "legacy", "native"))
+
+    def knows_rules(self, backend: Backend) -> bool:
+        """Whether the IPv4 rules of a backend were read, or there surely are none."""
+        read = {(one.family, one.backend) for one in self.state.rulesets} | self.state.without_rules
+        return ("ipv4", backend) in read or ("inet", backend) in read
 
     @cached_property
     def is_unabridged(self) -> bool:
@@ -97,10 +111,15 @@ class NodeFacts:
         )
 
     @property
+    def has_set_names(self) -> bool:
+        """Whether the names of all ipsets were read, or there surely are none."""
+        return bool(self.state.sets) or "sets" in self.state.none_of
+
+    @property
     def has_members(self) -> bool:
         """Whether sets were read, with the members of all that checks look at."""
         asked = [one for one in self.state.sets if one.name in ASKED_SETS]
-        is_read = bool(self.state.sets) or self._native_hosts is not None
+        is_read = self.has_set_names or self._native_hosts is not None
         return is_read and all(one.members is not None for one in asked)
 
     @property
@@ -163,7 +182,18 @@ class NodeFacts:
     def has_cilium(self) -> bool:
         """Whether Cilium has an interface or a route here."""
         names = {*self.world.links, *(route.dev for route in self.state.routes if route.dev)}
-        return any(name.startswith(("cilium_", "lxc")) for name in names)
+        return any(link_owner(name) == "cilium" for name in names)
+
+    @cached_property
+    def is_signed(self) -> bool:
+        """Whether a rule of Calico's carries a signature of Felix; a text without comments has none."""
+        return any(map(self.index.is_signed, self.index.chains))
+
+    @cached_property
+    def has_calico_rules(self) -> bool:
+        """Whether rules stand in Calico's chains."""
+        chains = self.index.chains.items()
+        return any(len(chain.rules) and self.index.owner_of_chain(key) == "calico" for key, chain in chains)
 
     @cached_property
     def has_calico(self) -> bool:
@@ -182,6 +212,15 @@ class NodeFacts:
         for key, chain in self.index.chains.items():
             for at, rule in enumerate(chain.rules):
                 yield key, chain, at, rule
+
+
+_RULES = ("iptables-save", "nft list ruleset")
+"""Kinds of files that hold rules."""
+
+
+def _failed(file: SourceFile) -> bool:
+    """Whether a program that should have told rules told none."""
+    return file.kind in _RULES and not file.lines and bool(file.problems)
 
 
 def is_running(pod: Pod) -> bool:
@@ -221,11 +260,11 @@ _READ: dict[Need, Callable[[NodeFacts], bool]] = {
     "links": lambda facts: facts.has_all_links,
     "routes": lambda facts: bool(facts.state.routes),
     "rules": lambda facts: facts.has_all_rules,
-    "set_names": lambda facts: bool(facts.state.sets),
+    "set_names": lambda facts: facts.has_set_names,
     "sets": lambda facts: facts.has_members,
-    "pods": lambda facts: bool(facts.state.pods),
+    "pods": lambda facts: any(pod.status for pod in facts.state.pods),  # Only a list tells what runs.
     "sysctls": lambda facts: any(name.endswith(".rp_filter") for name in facts.state.sysctls),
     "conntrack_count": _has_counts,
-    "cni": lambda facts: bool(facts.state.cni_configs),
+    "cni": lambda facts: bool(facts.state.cni_configs) or "cni_configs" in facts.state.none_of,
     "counts": lambda facts: facts.counts is not None,
 }

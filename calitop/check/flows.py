@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from calitop.check.evidence import of_pod, of_policy, of_route, of_rule, of_setting, on_node
 from calitop.check.facts import NodeFacts
-from calitop.check.records import CrossCheck, Evidence, Found, Severity
+from calitop.check.records import CrossCheck, Evidence, Found, Severity, Unjudged
 from calitop.check.together import End, Together
 from calitop.cni.names import calico_rest, link_owner
 from calitop.model.place import Where
@@ -23,7 +23,8 @@ _POLICY = ("fw-", "tw-", "pi-", "po-", "pri-", "pro-", "gi-", "go-")
 _OWN_MASQUERADE = ("calico", "cilium", "kube-proxy")
 """Their rules masquerade on purpose; what follows for policies is worth knowing."""
 _LOST = ("dropped", "rejected")
-_Placed = tuple[NodeFacts, Found]
+_Placed = tuple[NodeFacts, Found | Unjudged]
+_NO_PAIRS = "running pods of Calico or Cilium on two named nodes (kubectl get pods -A -o wide, by --pods)"
 
 
 # -- lost on the way
@@ -31,6 +32,8 @@ _Placed = tuple[NodeFacts, Found]
 
 def _lost(together: Together) -> Iterator[_Placed]:
     """One finding for each place at which flows surely end, with the first pair of pods."""
+    if not together.traced:
+        yield together.nodes[0], Unjudged(_NO_PAIRS)
     told = set()
     for source, target, path in _losses(together):
         where = path.where
@@ -91,6 +94,8 @@ def _proofs(facts: NodeFacts, where: Where, source: End, target: End) -> Iterato
 
 def _masqueraded(together: Together) -> Iterator[_Placed]:
     """One finding for each rule that gives a pod's packets to another pod a new source."""
+    if not together.traced:
+        yield together.nodes[0], Unjudged(_NO_PAIRS)
     told = set()
     for one, other, traced in together.traced:
         step = _rewriting(traced.forward, one)
@@ -120,6 +125,8 @@ def _rewriting(path: Path, sender: End) -> Step | None:
 
 def _asymmetric(together: Together) -> Iterator[_Placed]:
     """One finding for each pair of nodes and devices."""
+    if not together.pairs:
+        yield together.nodes[0], Unjudged(_NO_PAIRS)
     told = set()
     for one, other, there, back in _asymmetric_pairs(together):
         what = frozenset(((one.facts.name, there.dev), (other.facts.name, back.dev)))
@@ -152,6 +159,8 @@ def _routes(one: End, other: End, there: Way, back: Way) -> tuple[Evidence, ...]
 
 def _invalid(together: Together) -> Iterator[_Placed]:
     """Cilium's pods whose packets this node's rules see, but not the answers, and a drop of INVALID."""
+    if not together.pairs:
+        yield together.nodes[0], Unjudged(_NO_PAIRS)
     told = set()
     for one, other, there, back in _asymmetric_pairs(together):
         hides = one.cni == "cilium" and link_owner(there.dev or "") != "cilium"

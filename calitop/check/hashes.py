@@ -36,6 +36,12 @@ def _edited(facts: NodeFacts) -> Iterator[Found | Unjudged]:
         for key in facts.index.chains
         if calico_rest(key.chain) is not None
     ]
+    if facts.has_calico_rules and not any(one is not None for _, one in told):
+        yield Unjudged("iptables rules of Felix: in nftables mode calitop does not recompute signatures")
+        return
+    if facts.has_calico_rules and not facts.is_signed:
+        yield Unjudged("rules with their comments (iptables-save -c): none carries a signature of Felix")
+        return
     whole = sum(one is not None and one.verdict == "untouched" for _, one in told)
     broken = [
         (key, one.at)

@@ -2,24 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from calitop.check.evidence import of_chain
 from calitop.check.facts import NodeFacts
 from calitop.check.records import Check, Found
+from calitop.cni.names import link_owner
 
-_SIGNS = {
-    "Cilium": (("CILIUM_", "OLD_CILIUM_"), ("cilium_", "lxc")),
-    "Flannel": (("FLANNEL-",), ("flannel", "cni0")),
-    "Weave": (("WEAVE",), ("weave", "vethwe")),
+_SIGNS: dict[str, tuple[tuple[str, ...], Callable[[str], bool]]] = {
+    "Cilium": (("CILIUM_", "OLD_CILIUM_"), lambda name: link_owner(name) == "cilium"),
+    "Flannel": (("FLANNEL-",), lambda name: link_owner(name) == "flannel"),
+    "Weave": (("WEAVE",), lambda name: name.startswith(("weave", "vethwe"))),
 }
-"""How the chains begin and how the interfaces; who has interfaces is there."""
+"""How the chains begin, and which interfaces are the owner's; who has interfaces is there."""
 
 
 def _leftovers(facts: NodeFacts) -> Iterator[Found]:
     """Chains that are still called, without any interface of their owner."""
-    for owner, (chains, devices) in _SIGNS.items():
-        if any(name.startswith(devices) for name in facts.world.links):
+    for owner, (chains, is_own) in _SIGNS.items():
+        if any(map(is_own, facts.world.links)):
             continue
         called = [
             key

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from calitop.check.evidence import of_chain, of_link
 from calitop.check.facts import NodeFacts
@@ -15,8 +15,15 @@ _DISPATCH = {"from workload": "from-wl-dispatch", "to workload": "to-wl-dispatch
 """What the name of a chain that dispatches to a workload's holds, by the group of the workload's chain."""
 
 
-def _without_chains(facts: NodeFacts) -> Iterator[Found]:
+def all_dispatched(facts: NodeFacts) -> bool:
+    """Whether every workload interface surely has its chains, and dispatch rules lead to them."""
+    return not any(True for find in (_without_chains, _without_dispatch) for _ in find(facts))
+
+
+def _without_chains(facts: NodeFacts) -> Iterator[Found | Unjudged]:
     """Where a dispatch chain stands, it drops what comes from a workload that it does not know."""
+    if facts.index.bpf is not None and facts.index.bpf.by == "calico":
+        return  # In eBPF mode Felix makes no chains of workloads.
     dispatch = [key for key in facts.index.chains if key.chain.endswith("cali-from-wl-dispatch")]
     for link in facts.state.links if dispatch else ():
         is_workload = facts.index.owner_of_link(link) == "calico" and link.name.startswith("cali")
@@ -46,17 +53,27 @@ def _without_interface(facts: NodeFacts) -> Iterator[Found]:
         yield Found(f"chains of {name}, which does not exist", tuple(map(of_chain, keys)))
 
 
-def _same_port(facts: NodeFacts) -> Iterator[Found]:
+def _same_port(facts: NodeFacts) -> Iterator[Found | Unjudged]:
     by_port: defaultdict[str, list[Link]] = defaultdict(list)
     for link in facts.state.links:
         port = dict(link.info).get("port")
         if link.kind == "vxlan" and port:
             by_port[port].append(link)
+        elif link.kind == "vxlan" or facts.index.role_of_link(link) == "vxlan":
+            yield Unjudged(f"the port of {link.name} (ip -d link)")
     for port, found in by_port.items():
         owners = {facts.index.owner_of_link(link) for link in found} - {None}
-        if len(owners) > 1:
+        if len(owners) > 1 and not _share_well(found):
             names = " and ".join(link.name for link in found)
             yield Found(f"{names} share UDP port {port}", tuple(map(of_link, found)))
+
+
+def _share_well(links: Sequence[Link]) -> bool:
+    """Whether each has one network number of its own: such devices share a socket (vxlan_core.c)."""
+    told = [dict(link.info) for link in links]
+    numbers = {each.get("id") for each in told}
+    is_plain = all(each.get("external", "false") == "false" for each in told)
+    return is_plain and None not in numbers and len(numbers) == len(links)
 
 
 CHECKS = (
@@ -96,7 +113,7 @@ CHECKS = (
         "warning",
         ("links",),
         "Two tunnels of different owners listen on one UDP port: one may get the other's packets or fail to "
-        "come up.",
+        "come up. Only devices with one network number each share a port well, and Cilium's takes all.",
         "Give Cilium another tunnel port (tunnelPort: 8473).",
         "Cilium documentation, k8s-install-migration; cilium/cilium#31273",
         _same_port,

@@ -9,7 +9,7 @@ from operator import or_
 
 from calitop.check.evidence import of_rule
 from calitop.check.facts import NodeFacts
-from calitop.check.records import Check, Evidence, Found
+from calitop.check.records import Check, Evidence, Found, Unjudged
 from calitop.cni.marks import MarkBits
 from calitop.explain.mark_words import overlaps
 from calitop.formats.spec import spec
@@ -19,16 +19,19 @@ from calitop.model.targets import SetMark
 _KNOWN_OWNERS = ("calico", "cilium", "kube-proxy")
 """Their use of the mark is known to go together, but for the identity (its own check)."""
 
+_MEANINGS = "rules of Calico that tell what its bits mean (iptables-save -c, with comments)"
 _WRITING = ("MARK", "mark set")
 """One of these stands in every rule that writes a mark, in iptables' and nft's words."""
 
 _FIELDS = tuple(one.name for one in fields(MarkBits) if one.name not in ("endpoints", "proofs"))
 
 
-def _foreign(facts: NodeFacts) -> Iterator[Found]:
+def _foreign(facts: NodeFacts) -> Iterator[Found | Unjudged]:
     """Rules of nobody known that write into Calico's bits."""
     marks = facts.marks
     calico = reduce(or_, (bits for words, bits in marks.parts() if words.startswith("Calico")), 0)
+    if not calico and facts.has_calico_rules:
+        yield Unjudged(_MEANINGS)
     for key, at, rule in _foreign_writers(facts) if calico else ():
         if bits := _written(rule) & calico:
             names = ", ".join(words for words in marks.meanings(bits) if words.startswith("Calico"))
@@ -62,8 +65,10 @@ def _identity(facts: NodeFacts) -> Iterator[Found]:
         yield Found(title, _proofs(facts, "endpoint", "cilium"))
 
 
-def _overlapping(facts: NodeFacts) -> Iterator[Found]:
+def _overlapping(facts: NodeFacts) -> Iterator[Found | Unjudged]:
     """Meanings of different owners in one bit; Cilium's identity shares bits with nearly all."""
+    if facts.has_calico_rules and facts.marks.accept is None:
+        yield Unjudged(_MEANINGS)
     for one, other, bits in overlaps(facts.marks):
         if "Cilium identity" not in (one, other):
             yield Found(f"{one} and {other} share the mark's bits {bits:#x}", _proofs_of(facts, bits))

@@ -10,7 +10,7 @@ from itertools import permutations
 from calitop.check.evidence import of_link, of_route, on_node
 from calitop.check.facts import HOSTS_SET, NodeFacts, address_of
 from calitop.check.mtu import tunnels, wire
-from calitop.check.records import CrossCheck, Evidence, Found
+from calitop.check.records import CrossCheck, Evidence, Found, Unjudged
 from calitop.check.together import Together
 from calitop.model.network import Route
 from calitop.path.routing import lookup
@@ -18,14 +18,17 @@ from calitop.path.routing import lookup
 _ANY = (None, "any", "0.0.0.0")
 """A tunnel that takes its outer source from the route."""
 _DROP = "Drop IPIP packets from non-Calico hosts"
-_Placed = tuple[NodeFacts, Found]
+_Placed = tuple[NodeFacts, Found | Unjudged]
 
 
 def _unknown_senders(together: Together) -> Iterator[_Placed]:
     """Nodes whose IPIP packets another one drops, by the outer source that their routes choose."""
     for receiver, sender in permutations(together.nodes, 2):
         hosts = receiver.hosts
-        if hosts is None or not _drops_strangers(receiver):
+        if not _drops_strangers(receiver):
+            continue
+        if hosts is None:
+            yield receiver, Unjudged(f"the members of {HOSTS_SET} (ipset save)")
             continue
         for source, route in _sources(sender, receiver).items():
             if not any(ip_address(source) in host for host in hosts):
@@ -57,11 +60,11 @@ def _sources(sender: NodeFacts, receiver: NodeFacts) -> dict[str, Route]:
 def _too_big_there(together: Together) -> Iterator[_Placed]:
     """A tunnel whose packets fit this node's wire but not the other one's."""
     for here, there in permutations(together.nodes, 2):
-        near, far = wire(here), wire(there)
-        if near is None or far is None or near.mtu is None or far.mtu is None:
-            continue
         for link, overhead in tunnels(here):
-            if link.mtu is not None and far.mtu < link.mtu + overhead <= near.mtu:
+            near, far = wire(here, link), wire(there, there.world.links.get(link.name))
+            if near is None or far is None or not (near.mtu and far.mtu and link.mtu):
+                yield here, Unjudged(f"the wires under {link.name} and all sizes (ip route, ip link)")
+            elif far.mtu < link.mtu + overhead <= near.mtu:
                 title = f"{link.name} with {link.mtu} bytes and {overhead} of header exceeds {far.name}"
                 evidence = (of_link(link), replace(of_link(far), node=there.name))
                 yield here, Found(f"{title} of {there.name or '?'} with {far.mtu}", evidence)

@@ -7,7 +7,8 @@ from ipaddress import ip_address
 
 from calitop.check.evidence import of_link, of_pod, of_route, of_rule
 from calitop.check.facts import NodeFacts, drops_spoofed
-from calitop.check.records import Check, Evidence, Found
+from calitop.check.records import Check, Evidence, Found, Unjudged
+from calitop.cni.pods import node_of_list
 from calitop.model.network import Route
 from calitop.path.routing import lookup
 
@@ -15,7 +16,14 @@ _SHOWN = 20
 """Routes that a finding shows; a listing of one namespace leaves out hundreds."""
 
 
-def _without_route(facts: NodeFacts) -> Iterator[Found]:
+def _unplaced(facts: NodeFacts) -> Iterator[Unjudged]:
+    """What is lacking where the list has pods, but nobody knows which of them are here."""
+    if not facts.index.local_pods and node_of_list(facts.state) is None:
+        yield Unjudged("the pods of this node: the list names none (kubectl get pods -A -o wide)")
+
+
+def _without_route(facts: NodeFacts) -> Iterator[Found | Unjudged]:
+    yield from _unplaced(facts)
     routed = {(route.dst.split("/")[0], route.dev) for route in facts.unicast}
     for pod in facts.running:
         link = facts.world.links.get(pod.interface or "")
@@ -26,8 +34,9 @@ def _without_route(facts: NodeFacts) -> Iterator[Found]:
             yield Found(f"no route leads {address} to its pod at {link.name}", (of_pod(pod), of_link(link)))
 
 
-def _refused_source(facts: NodeFacts) -> Iterator[Found]:
+def _refused_source(facts: NodeFacts) -> Iterator[Found | Unjudged]:
     """Pods whose address is surely routed elsewhere, where Calico tests the way back itself."""
+    yield from _unplaced(facts)
     test = next(_rpfilters(facts), None)
     for pod in facts.running if test is not None else ():
         link = facts.world.links.get(pod.interface or "")
@@ -35,6 +44,8 @@ def _refused_source(facts: NodeFacts) -> Iterator[Found]:
             continue
         address = pod.ip.split("/")[0]
         way = lookup(facts.world, ip_address(address)).way
+        if way is None:
+            yield Unjudged(f"ip route get {address}: its way is not certain")
         if way is not None and way.type == "unicast" and way.dev != link.name and test is not None:
             proofs = (of_route(way.route),) if way.route is not None else ()
             title = f"{address} is routed to {way.dev}: Calico drops what its pod sends by {link.name}"
@@ -49,8 +60,9 @@ def _rpfilters(facts: NodeFacts) -> Iterator[Evidence]:
             yield from (of_rule(key, at, chain.rules[at]) for at in tests)
 
 
-def _without_pod(facts: NodeFacts) -> Iterator[Found]:
+def _without_pod(facts: NodeFacts) -> Iterator[Found | Unjudged]:
     """One finding for all addresses at workloads that no listed pod has, where this node's are listed."""
+    yield from _unplaced(facts)
     known = {pod.ip.split("/")[0] for pod in facts.state.pods if pod.ip}
     lone: list[Route] = []
     for route, prefix in facts.routes_of("calico") if facts.running else ():

@@ -6,8 +6,9 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 
 from calitop.check.evidence import of_link, of_pod, of_route
-from calitop.check.facts import NodeFacts, address_of, is_running, prefix_of
-from calitop.check.records import Check, Found
+from calitop.check.facts import NEEDS, NodeFacts, Prefix, address_of, is_running, prefix_of
+from calitop.check.records import Check, Found, Unjudged
+from calitop.cni.pods import pod_name
 from calitop.model.network import IpFamily, Route
 from calitop.model.node import Pod
 from calitop.path.policy import NO_ROUTE
@@ -21,13 +22,22 @@ _SHOWN = 20
 
 
 def _dead_devices(facts: NodeFacts) -> Iterator[Found]:
+    """Routes none of whose ways is alive: of several the kernel takes another one (fib_select_multipath)."""
     for route in facts.unicast:
-        for dev in dict.fromkeys(filter(None, (route.dev, *(hop.dev for hop in route.nexthops)))):
+        devices = list(dict.fromkeys(filter(None, (route.dev, *(hop.dev for hop in route.nexthops)))))
+        if not all(_is_dead(facts, dev) for dev in devices):
+            continue
+        for dev in devices:
             link = facts.world.links.get(dev)
             if link is None:
                 yield Found(f"{route.dst} leaves by {dev}, which does not exist", (of_route(route),))
-            elif link.up is False:
+            else:
                 yield Found(f"{route.dst} leaves by {dev}, which is down", (of_route(route), of_link(link)))
+
+
+def _is_dead(facts: NodeFacts, dev: str) -> bool:
+    link = facts.world.links.get(dev)
+    return link is None or link.up is False
 
 
 def _twice(facts: NodeFacts) -> Iterator[Found]:
@@ -47,16 +57,29 @@ def _is_workload(facts: NodeFacts, dev: str) -> bool:
     return dev.startswith("cali") or (link is not None and facts.index.role_of_link(link) == "workload")
 
 
-def _blackholed(facts: NodeFacts) -> Iterator[Found]:
-    """One finding for each route that takes running pods."""
+def _blackholed(facts: NodeFacts) -> Iterator[Found | Unjudged]:
+    """One finding for each route that takes running pods.
+
+    By table main; where packets may take another table, nothing is certain of any pod.
+    """
+    unjudged: set[str] = set()
     taken: defaultdict[Route, list[Pod]] = defaultdict(list)
     for pod in filter(is_running, facts.state.pods):
-        route = _best(facts, pod)
+        prefix = prefix_of(pod.ip or "")
+        if prefix is None:
+            unjudged.add(f"the address of {pod_name(pod)}")
+            continue
+        family: IpFamily = "ipv4" if prefix.version == 4 else "ipv6"
+        if why := _not_by_main(facts, family):
+            unjudged.add(why)
+            continue
+        route = _best(facts, family, prefix)
         if route is not None and route.type in _DISCARDING:
             taken[route].append(pod)
     for route, pods in taken.items():
         title = f"{_first_of(pods)} into {route.type} {route.dst}"
         yield Found(title, (of_route(route), *map(of_pod, pods[:_SHOWN])))
+    yield from map(Unjudged, sorted(unjudged))
 
 
 def _first_of(pods: Sequence[Pod]) -> str:
@@ -76,22 +99,29 @@ def _unrouted(facts: NodeFacts) -> Iterator[Found]:
 
 
 def _is_unrouted(facts: NodeFacts, pod: Pod) -> bool:
-    address = address_of((pod.ip or "").split("/")[0])
-    if address is None or _best(facts, pod) is not None:
+    prefix, address = prefix_of(pod.ip or ""), address_of((pod.ip or "").split("/")[0])
+    if prefix is None or address is None:
+        return False
+    family: IpFamily = "ipv4" if prefix.version == 4 else "ipv6"
+    if _not_by_main(facts, family) is None and _best(facts, family, prefix) is not None:
         return False
     answer = lookup(facts.world, address)
     return not answer.assumed and answer.way is not None and answer.way.type == NO_ROUTE
 
 
-def _best(facts: NodeFacts, pod: Pod) -> Route | None:
-    """The route that an unmarked packet to the pod takes; None where a policy rule may lead it elsewhere."""
-    prefix = prefix_of(pod.ip or "")
-    if prefix is None:
-        return None
-    family: IpFamily = "ipv4" if prefix.version == 4 else "ipv6"
+def _not_by_main(facts: NodeFacts, family: IpFamily) -> str | None:
+    """What is lacking to tell that unmarked packets to others take table main; None where they do."""
+    if not facts.world.rules_read(family):
+        return f"the policy rules (ip {'-6 ' if family == 'ipv6' else ''}-j rule)"
+    if facts.world.fib(family, "main") is None:
+        return NEEDS["routes"]
     owners = (facts.index.owner_of_ip_rule(rule) for rule in facts.world.rules(family))
-    if not all(owner in _LEADING_TO_MAIN for owner in owners):
+    if all(owner in _LEADING_TO_MAIN for owner in owners):
         return None
+    return "ip route get ADDRESS: policy rules may lead packets to pods past table main"
+
+
+def _best(facts: NodeFacts, family: IpFamily, prefix: Prefix) -> Route | None:
     fib = facts.world.fib(family, "main")
     found = None if fib is None else next(fib.candidates(int(prefix.network_address)), None)
     return None if found is None else found[1]

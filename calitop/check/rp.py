@@ -6,14 +6,17 @@ from collections.abc import Iterator
 
 from calitop.check.evidence import of_link, of_route, of_setting
 from calitop.check.facts import NodeFacts
-from calitop.check.records import Check, Evidence, Found
+from calitop.check.records import Check, Evidence, Found, Unjudged
 from calitop.path.rp_filter import LOOSE, STRICT, mode
 
 _TUNNELS = ("ipip", "vxlan")
 
 
-def _on_cilium(facts: NodeFacts) -> Iterator[Found]:
+def _on_cilium(facts: NodeFacts) -> Iterator[Found | Unjudged]:
     """Strict or loose on interfaces of Cilium's pods or on cilium_*: one finding for each mode."""
+    own = (link.name for link in facts.state.links if facts.index.owner_of_link(link) == "cilium")
+    if unread := next((name for name in own if mode(facts.world, name) is None), None):
+        yield Unjudged(facts.world.setting_name(unread, "rp_filter"))
     for wrong in (STRICT, LOOSE):
         names = [
             link.name
@@ -26,11 +29,13 @@ def _on_cilium(facts: NodeFacts) -> Iterator[Found]:
             yield Found(f"rp_filter is {wrong} on {names[0]}{more}: Cilium needs 0", tuple(settings))
 
 
-def _on_tunnel(facts: NodeFacts) -> Iterator[Found]:
+def _on_tunnel(facts: NodeFacts) -> Iterator[Found | Unjudged]:
     """Strict or as good as that on Calico's tunnel, beside routes of Cilium that lead another way."""
     around = next(facts.routes_of("cilium"), None)
     for link in facts.state.links if around else ():
         is_tunnel = facts.index.role_of_link(link) in _TUNNELS and facts.index.owner_of_link(link) == "calico"
+        if is_tunnel and mode(facts.world, link.name) is None:
+            yield Unjudged(facts.world.setting_name(link.name, "rp_filter"))
         how = _strict(facts, link.name) if is_tunnel else None
         if how is not None and around is not None:
             title = f"rp_filter is {how}, but routes lead back by another interface"

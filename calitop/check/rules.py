@@ -8,19 +8,25 @@ from collections.abc import Iterator
 
 from calitop.check.evidence import of_rule
 from calitop.check.facts import NodeFacts
-from calitop.check.records import Check, Found
+from calitop.check.records import Check, Found, Unjudged
 from calitop.cni.index import RuleRef
 from calitop.cni.names import calico_rest, comment_owner
 from calitop.formats.spec import comments, spec
-from calitop.model.matches import RpFilter
+from calitop.model.matches import Interface, IpAddress, RpFilter
 from calitop.model.rules import Chain, ChainKey, Rule
+from calitop.model.spec import RuleSpec
 
 _HASH = re.compile(r"(cali:[\w-]{16})(?:;.*)?", re.S)
 """Alone in iptables; in nft's one comment the words follow (felix/nftables/renderer.go)."""
 
 
-def _duplicates(facts: NodeFacts) -> Iterator[Found]:
+_SIGNATURES = "rules with their comments (iptables-save -c): none of Calico's carries a signature of Felix"
+
+
+def _duplicates(facts: NodeFacts) -> Iterator[Found | Unjudged]:
     """One signature several times in one chain: it holds the rule's place, so two never share one."""
+    if facts.has_calico_rules and not facts.is_signed:
+        yield Unjudged(_SIGNATURES)
     for key, chain in facts.index.chains.items():
         if not chain.may_hold("cali:"):
             continue
@@ -36,8 +42,10 @@ def _duplicates(facts: NodeFacts) -> Iterator[Found]:
                 )
 
 
-def _unsigned(facts: NodeFacts) -> Iterator[Found]:
+def _unsigned(facts: NodeFacts) -> Iterator[Found | Unjudged]:
     """Rules without signature among Felix's signed ones."""
+    if facts.has_calico_rules and not facts.is_signed:
+        yield Unjudged(_SIGNATURES)
     for key, chain in facts.index.chains.items():
         if calico_rest(key.chain) is None or not chain.may_hold("cali:"):
             continue
@@ -51,10 +59,17 @@ def _unsigned(facts: NodeFacts) -> Iterator[Found]:
                 )
 
 
-def _flannel_masquerade(facts: NodeFacts) -> Iterator[Found]:
-    """Flannel's masquerade without Flannel."""
+def _flannel_masquerade(facts: NodeFacts) -> Iterator[Found | Unjudged]:
+    """Flannel's masquerade without Flannel, where Calico itself leads to other nodes.
+
+    Beside Calico's policies alone Flannel may do that, and without any interface (host-gw).
+    """
     owners = {facts.index.owner_of_link(link) for link in facts.state.links}
     if "flannel" in owners or not facts.has_calico:
+        return
+    if not any(route.gateway for route, _ in facts.routes_of("calico")):
+        if any(True for _ in _leftovers(facts)):
+            yield Unjudged("a route of Calico to another node: Flannel may still be in use (host-gw)")
         return
     for key, chain, at, rule in _leftovers(facts):
         if chain.present and rule.target == "MASQUERADE":
@@ -76,8 +91,30 @@ def _foreign_rpfilter(facts: NodeFacts) -> Iterator[Found]:
         if facts.index.owner_of_chain(key) == "calico" or not chain.may_hold("rpfilter", "fib "):
             continue
         for at, rule in enumerate(chain.rules):
-            if any(True for _ in spec(rule).find(RpFilter)):
+            if any(True for _ in spec(rule).find(RpFilter)) and _meets_cilium(facts, key, spec(rule)):
                 yield Found(f"{key.chain} tests the reverse path", (of_rule(key, at, rule),))
+
+
+def _meets_cilium(facts: NodeFacts, key: ChainKey, told: RuleSpec) -> bool:
+    """Whether packets of Cilium may reach the rule: by the version of IP, and by where they come in."""
+    versions = {version for version in _cilium_versions(facts) if key.family not in _OTHER[version]}
+    for match in told.find(IpAddress):
+        versions &= {network.version for network in match.networks}
+    devices = [link.name for link in facts.state.links if facts.index.owner_of_link(link) == "cilium"]
+    sides = (match for match in told.find(Interface) if match.way == "in" and not match.negated)
+    return bool(versions) and all(
+        any(name.fits(device) for name in side.names for device in devices) for side in sides
+    )
+
+
+_OTHER = {4: ("ipv6",), 6: ("ipv4",)}
+"""Families of tables that never see a version of IP."""
+
+
+def _cilium_versions(facts: NodeFacts) -> set[int]:
+    """The versions of IP that Cilium's pods have: every interface has a link-local address of IPv6."""
+    prefixes = (prefix for _, prefix in facts.routes_of("cilium"))
+    return {prefix.version for prefix in prefixes if not (prefix.is_link_local or prefix.is_multicast)}
 
 
 def _jump_order(facts: NodeFacts) -> Iterator[Found]:
@@ -122,7 +159,7 @@ CHECKS = (
     Check(
         "flannel-masquerade-left",
         "warning",
-        ("rules", "links"),
+        ("rules", "links", "routes"),
         "The rule gives packets between pods of two nodes the node's address; policies that know pods by "
         "address then deny them.",
         "Remove Flannel's chains, or drain and reboot the node.",
@@ -132,7 +169,7 @@ CHECKS = (
     Check(
         "foreign-rpfilter",
         "warning",
-        ("rules", "links"),
+        ("rules", "links", "routes"),
         "A firewall tests the reverse path by itself, whatever rp_filter says: packets of Cilium that come "
         "in by another way than the route back are dropped.",
         "Except lxc+ and cilium_+ from the test (NixOS: networking.firewall.checkReversePath).",

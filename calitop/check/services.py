@@ -10,7 +10,7 @@ from ipaddress import ip_address
 
 from calitop.check.evidence import of_link, of_route, of_rule
 from calitop.check.facts import NodeFacts, Prefix, prefix_of
-from calitop.check.records import Check, Found
+from calitop.check.records import Check, Found, Unjudged
 from calitop.formats.spec import spec
 from calitop.model.matches import Mark
 from calitop.model.rules import ChainKey
@@ -21,12 +21,16 @@ from calitop.path.routing import lookup
 _SERVICE = re.compile(r" -d (\S+)/(?:32|128) ")
 _CLUSTER_IPS = ("KUBE-CLUSTER-IP", "KUBE-6-CLUSTER-IP")
 """kube-proxy's ipsets of service addresses in IPVS mode."""
+_NFT_CLUSTER_IPS = ("kube-proxy", "cluster-ips")
+"""Its table and set of service addresses in nftables mode."""
 _FIELD, _HOST, _IDENTITY = 0xF00, 0xC00, 0xF00
 """Cilium's field of the mark, "from this host" and "carries an identity" (bpf/lib/common.h)."""
 
 
-def _blackholed(facts: NodeFacts) -> Iterator[Found]:
+def _blackholed(facts: NodeFacts) -> Iterator[Found | Unjudged]:
     """A blackhole that takes a service's address where no interface has it."""
+    if any(route.type == "blackhole" for route in facts.state.routes):
+        yield from (Unjudged(f"the members of {name}") for name in _unread(facts))
     services = {version: sorted(found) for version, found in _by_version(facts).items()}
     for route in facts.state.routes:
         prefix = prefix_of(route.dst) if route.type == "blackhole" else None
@@ -61,6 +65,19 @@ def _addresses(facts: NodeFacts) -> Iterator[Address]:
     for one in facts.state.sets:
         if one.name in _CLUSTER_IPS:
             yield from (ip_address(member.split(",")[0]) for member in one.members or ())
+    for key, one_set in facts.world.nft_sets.items():
+        if (key.table, key.chain) == _NFT_CLUSTER_IPS:
+            yield from (ip_address(element) for element, _ in one_set.elements)
+
+
+def _unread(facts: NodeFacts) -> Iterator[str]:
+    """Sets of services' addresses that were not read whole."""
+    for one in facts.state.sets:
+        if one.name in _CLUSTER_IPS and one.members is None:
+            yield f"{one.name} (ipset save)"
+    for key, one_set in facts.world.nft_sets.items():
+        if (key.table, key.chain) == _NFT_CLUSTER_IPS and one_set.complete is not True:
+            yield f"{key.chain} (nft list ruleset)"
 
 
 def _vxlan_order(facts: NodeFacts) -> Iterator[Found]:

@@ -7,9 +7,10 @@ from ipaddress import IPv4Address
 
 from calitop.check.evidence import of_link, of_route, of_rule
 from calitop.check.facts import HOSTS_SET, NodeFacts, address_of
-from calitop.check.records import Check, Evidence, Found
+from calitop.check.records import Check, Evidence, Found, Unjudged
 from calitop.model.network import Route
 
+_MEMBERS = f"the members of {HOSTS_SET} (ipset save)"
 _NOT_NODES = ("cilium", "docker", "flannel")
 """Owners of interfaces whose addresses are never a node's."""
 
@@ -23,18 +24,22 @@ def _missing(facts: NodeFacts) -> Iterator[Found]:
             yield Found(f"a rule asks set {name}, which is not listed", (evidence,))
 
 
-def _missing_peers(facts: NodeFacts) -> Iterator[Found]:
+def _missing_peers(facts: NodeFacts) -> Iterator[Found | Unjudged]:
     """Next hops by tunl0 whose packets the IPIP rules would not know."""
-    hosts = facts.hosts
-    for gateway, route in _ipip_peers(facts).items() if hosts is not None else ():
+    hosts, peers = facts.hosts, _ipip_peers(facts)
+    if hosts is None and peers and facts.has_calico_rules:
+        yield Unjudged(_MEMBERS)
+    for gateway, route in peers.items() if hosts is not None else ():
         if not any(gateway in host for host in hosts or ()):
             absent = Evidence("set", HOSTS_SET, f"{HOSTS_SET} does not hold {gateway}")
             yield Found(f"IPIP peer {gateway} is not in {HOSTS_SET}", (absent, of_route(route)))
 
 
-def _foreign_hosts(facts: NodeFacts) -> Iterator[Found]:
+def _foreign_hosts(facts: NodeFacts) -> Iterator[Found | Unjudged]:
     """Members that are an address of another CNI's interface here."""
     hosts = facts.hosts or ()
+    if facts.hosts is None and HOSTS_SET in facts.world.sets:
+        yield Unjudged(_MEMBERS)
     for link in facts.state.links:
         if facts.index.owner_of_link(link) not in _NOT_NODES:
             continue

@@ -10,8 +10,10 @@ from calitop.check.facts import NodeFacts
 from calitop.check.mtu import tunnels
 from calitop.check.records import Check, Evidence, Found
 from calitop.formats.spec import spec
+from calitop.model.matches import IpAddress, Ports, Protocol
 from calitop.model.network import Route
 from calitop.model.rules import Rule
+from calitop.model.spec import RuleSpec
 from calitop.model.targets import Track
 from calitop.path.bits import NO_MARK
 from calitop.path.flight import Flight
@@ -25,16 +27,41 @@ _CONNTRACK = -200
 
 
 def _by_policy(facts: NodeFacts) -> Iterator[Found]:
-    """NOTRACK by a policy, beside workload chains that drop what has no connection."""
+    """NOTRACK by a policy, beside workload chains that drop what has no connection.
+
+    Felix itself leaves its tunnel's outer packets untracked, and those to a DNS cache on this host.
+    """
     drops = any(True for _ in _invalid_drops(facts))
     for key, chain in facts.index.chains.items() if drops else ():
         if facts.index.owner_of_chain(key) != "calico" or not chain.may_hold("NOTRACK", "notrack"):
             continue
         for at, rule in enumerate(chain.rules):
-            if rule.target in ("NOTRACK", "CT") and "notrack" in rule.text.lower():
+            is_untracking = rule.target in ("NOTRACK", "CT") and "notrack" in rule.text.lower()
+            if is_untracking and not _is_of_this_host(facts, spec(rule)):
                 yield Found(
                     f"rule {rule.number or '?'} of {key.chain} turns tracking off", (of_rule(key, at, rule),)
                 )
+
+
+def _is_of_this_host(facts: NodeFacts, told: RuleSpec) -> bool:
+    """Whether only packets of this host itself fit: a VXLAN tunnel's outer ones, or by its own address."""
+    own = {int(address) for address in facts.world.owners}
+    for match in told.find(IpAddress):
+        ends = {int(network.network_address) for network in match.networks if network.num_addresses == 1}
+        if not match.negated and ends and ends <= own:
+            return True
+    udp = any(match.numbers == (17,) and not match.negated for match in told.find(Protocol))
+    ports = [match for match in told.find(Ports) if not match.negated and match.side == "dst"]
+    return udp and any({one.first for one in match.ranges} <= _vxlan_ports(facts) for match in ports)
+
+
+def _vxlan_ports(facts: NodeFacts) -> set[int]:
+    """UDP ports of the VXLAN devices here, and Calico's own before its device stands."""
+    told = (dict(link.info).get("port", "") for link in facts.state.links if link.kind == "vxlan")
+    return {_CALICO_VXLAN, *(int(port) for port in told if port.isdecimal())}
+
+
+_CALICO_VXLAN = 4789
 
 
 def _invalid_drops(facts: NodeFacts) -> Iterator[Rule]:

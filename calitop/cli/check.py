@@ -7,7 +7,6 @@ from shutil import get_terminal_size
 from calitop.check.asked import with_asked_members
 from calitop.check.catalogue import check
 from calitop.cli.arguments import Arguments
-from calitop.cni.pods import with_interfaces
 from calitop.counters.compare import compare
 from calitop.counters.counts import Counts
 from calitop.model.node import NodeState
@@ -50,6 +49,6 @@ def _live(arguments: Arguments) -> NodeState:
 
     source = live_source(arguments)
     try:
-        return with_asked_members(with_interfaces(source.structure().state), source.set_members)
+        return with_asked_members(source.structure().state, source.set_members)
     finally:
         source.close()

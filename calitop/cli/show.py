@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from calitop.cli.arguments import Arguments
 from calitop.cni.address_book import AddressBook
 from calitop.cni.index import NodeIndex
-from calitop.cni.pods import with_interfaces
 from calitop.errors import UsageError
 from calitop.model.node import NodeState
 from calitop.report.envelope import json_text
@@ -63,7 +62,7 @@ def _live_set(arguments: Arguments, name: str) -> SetMembers:
 
     source = live_source(arguments)
     try:
-        state = with_interfaces(source.structure().state)
+        state = source.structure().state
         return SetMembers(source.set_members(name), AddressBook(NodeIndex(state)).who)
     finally:
         source.close()
@@ -78,7 +77,7 @@ def _live(arguments: Arguments) -> tuple[NodeState, list[Other]]:
 
     source = live_source(arguments)
     try:
-        return with_interfaces(source.structure().state), []
+        return source.structure().state, []
     finally:
         source.close()
 

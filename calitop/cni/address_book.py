@@ -7,7 +7,7 @@ from functools import cached_property
 from ipaddress import ip_address, ip_network
 
 from calitop.cni.index import NodeIndex
-from calitop.cni.pods import pod_name
+from calitop.cni.pods import pod_name, pods_by_address
 from calitop.model.network import Route
 
 _CNIS = {"calico": "Calico", "cilium": "Cilium"}
@@ -42,8 +42,8 @@ class AddressBook:
         for pod in self._index.state.pods:
             if pod.ip and pod.host_network and pod.node:
                 found[pod.ip.split("/")[0]] = f"node {pod.node}"
-            elif pod.ip and not pod.host_network:
-                found[pod.ip.split("/")[0]] = f"pod {pod_name(pod)}"
+        for address, pod in pods_by_address(self._index.state.pods).items():
+            found[address] = f"pod {pod_name(pod)}"
         for link in self._index.state.links:
             words = "a service" if link.name == _SERVICES else f"this node, {link.name}"
             found.update((address.split("/")[0], words) for address in link.addresses)

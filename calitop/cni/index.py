@@ -20,12 +20,13 @@ from calitop.cni.names import (
     table_owner,
 )
 from calitop.cni.owners import covers, owner_of_ip_rule, owner_of_link, owner_of_route
-from calitop.cni.pods import interface_name, node_of_list, pod_name
+from calitop.cni.pod_ends import PodEnds
+from calitop.cni.pods import interface_name, node_of_list, pod_name, pods_by_address
 from calitop.cni.profiles import profiles_by_chain
 from calitop.cni.rule_index import RuleIndex, RuleRef
 from calitop.cni.set_index import SetIndex
 from calitop.model.network import IpRule, Link, Route
-from calitop.model.node import NodeState, Pod
+from calitop.model.node import NodeState, Pod, PodSign
 from calitop.model.rules import Chain, ChainKey, MapKey, Rule, Ruleset, TableKey
 
 if TYPE_CHECKING:
@@ -71,7 +72,7 @@ class NodeIndex:
         self.rules.rules_for_interface("")
         for key in self.chains:
             self.role_of_chain(key)
-        _ = self.marks, self.cut_tables
+        _ = self.marks, self.cut_tables, self._signed
         self.is_prepared = True
         return self
 
@@ -98,6 +99,10 @@ class NodeIndex:
     def pod_of_address(self, ip: str) -> Pod | None:
         """The pod with that address, given with or without its length; None for host network."""
         return self._pods_by_address.get(ip.split("/")[0])
+
+    def signs_of_interface(self, name: str) -> list[PodSign]:
+        """The network namespaces of processes that are at the other end of that interface."""
+        return self._signs_by_interface.get(name, [])
 
     @cached_property
     def bpf(self) -> DecidedInBpf | None:
@@ -163,7 +168,7 @@ class NodeIndex:
         """Who wrote the rule: by its signature, else by the chain it leads to or stands in.
 
         Felix signs every rule, so an unsigned rule in one of its iptables chains is
-        somebody else's: unknown.
+        somebody else's, unless the text carries no signatures at all (`is_signed`): unknown.
         """
         signed = comment_owner(rule.text)
         if signed is not None:
@@ -174,6 +179,23 @@ class NodeIndex:
         if here not in (None, "kernel"):
             return here
         return chain_owner(rule.target) if rule.target else None
+
+    def is_signed(self, key: ChainKey) -> bool:
+        """Whether the rules of the chain's family and backend carry Felix's signatures.
+
+        Where none does, as in a text without comments, an unsigned rule tells nothing.
+        """
+        return key[:2] in self._signed
+
+    @cached_property
+    def _signed(self) -> frozenset[tuple[str | None, str | None]]:
+        return frozenset(
+            key[:2]
+            for key, chain in self.chains.items()
+            if self.owner_of_chain(key) == "calico"
+            and chain.may_hold("cali:")
+            and any(comment_owner(rule.text) == "calico" for rule in chain.rules)
+        )
 
     def owner_of_ip_rule(self, rule: IpRule) -> str | None:
         """Who made the policy rule."""
@@ -258,8 +280,17 @@ class NodeIndex:
         return {pod.interface: pod for pod in self.state.pods if pod.interface}
 
     @cached_property
+    def _signs_by_interface(self) -> dict[str, list[PodSign]]:
+        ends = PodEnds(self.state)
+        found: defaultdict[str, list[PodSign]] = defaultdict(list)
+        for sign in self.state.pod_signs:
+            for name in ends.behind(sign):
+                found[name].append(sign)
+        return dict(found)
+
+    @cached_property
     def _pods_by_address(self) -> dict[str, Pod]:
-        return {pod.ip.split("/")[0]: pod for pod in self.state.pods if pod.ip and not pod.host_network}
+        return pods_by_address(self.state.pods)
 
     @cached_property
     def _workloads(self) -> frozenset[str]:

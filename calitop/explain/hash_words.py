@@ -33,7 +33,7 @@ class ChainHashes:
     verdict: HashVerdict
     """untouched: every rule is Felix's, nothing before the last is missing; edited: a rule is somebody
     else's or was changed, removed or added; filtered: the text lacks rules before one that is there;
-    unknown: the form in which Felix wrote a rule is not certain."""
+    unknown: the form in which Felix wrote a rule is not certain, or the text carries no hashes."""
     words: str
     at: int | None = None
     """Index of the first rule that tells so; None for untouched."""
@@ -66,6 +66,8 @@ def chain_hashes(index: NodeIndex, key: ChainKey) -> ChainHashes | None:
     is_own = calico_rest(key.chain) is not None
     if key.backend == "native" or not chain.rules or not (is_own or chain.may_hold("cali:")):
         return None
+    if is_own and not index.is_signed(key):
+        return ChainHashes("unknown", "no rule of this text carries a hash of Felix: not checked", 0)
     checks = check_chain(key.chain, [rule.text for rule in chain.rules])
     if not is_own:
         # Others' rules are at home in a kernel chain.

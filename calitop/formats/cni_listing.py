@@ -9,15 +9,12 @@ from __future__ import annotations
 import re
 
 from calitop.formats.fragment import Fragment
+from calitop.formats.listing import LONG, base_name
 from calitop.formats.reading import Problems, head_lines, numbered
 
 KIND = "/etc/cni/net.d"
 
 _CONFIG = re.compile(r"\S+\.(?:conf|conflist|json)(?:\.[\w.-]+)?")
-_LONG = re.compile(
-    r"([-dlbcps])[-rwxsStT]{9}[.+@]?\s+\d+\s+\S+\s+\S+\s+[\d.,]+[KMG]?\s+"
-    r"(?:\S+\s+\S+\s+[\d:]+|\d{4}-\d\d-\d\d\s+[\d:.]+(?:\s+[-+]\d{4})?)\s+(\S.*)"
-)
 _TITLE = re.compile(r"total \d\S*|\S*/cni/net\.d/?:|\d+ directories.*")
 _PLAIN = re.compile(r"[\w./@+:-]+(?:\s{1,}[\w./@+:-]+)*")
 
@@ -51,15 +48,11 @@ def _names(line: str) -> list[str] | None:
     line = line.strip()
     if _TITLE.fullmatch(line):
         return []
-    if match := _LONG.fullmatch(line):
-        return [] if match[1] == "d" else [_base(match[2].partition(" -> ")[0])]
+    if match := LONG.fullmatch(line):
+        return [] if match[1] == "d" else [base_name(match[2].partition(" -> ")[0])]
     if not _PLAIN.fullmatch(line):
         return None
-    words = [_base(word) for word in line.split()]
+    words = [base_name(word) for word in line.split()]
     if len(words) > 1 and not any(_CONFIG.fullmatch(word) for word in words):
         return None
     return [word for word in words if word not in ("", ".", "..")]
-
-
-def _base(path: str) -> str:
-    return path.rstrip("*@").rsplit("/", 1)[-1].strip("'\"")

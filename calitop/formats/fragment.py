@@ -17,8 +17,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from calitop.model.network import IpRule, Link, Neighbour, Route
-from calitop.model.node import BpfAttachment, ConntrackEntry, IpSet, Pod, Problem
-from calitop.model.rules import Ruleset
+from calitop.model.node import BpfAttachment, ConntrackEntry, IpSet, Pod, PodSign, Problem
+from calitop.model.rules import Ruleset, Side
+
+NOTE = "note"
+"""In `Fragment.extra`: what is worth knowing of the text, though nothing is wrong with it."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,6 +33,8 @@ class Fragment:
 
     problems: tuple[Problem, ...] = ()
     rulesets: tuple[Ruleset, ...] | None = None
+    without_rules: tuple[Side, ...] = ()
+    """Families and backends of which it tells that they hold no rules at all."""
     links: tuple[Link, ...] | None = None
     routes: tuple[Route, ...] | None = None
     ip_rules: tuple[IpRule, ...] | None = None
@@ -40,6 +45,7 @@ class Fragment:
     conntrack: tuple[ConntrackEntry, ...] | None = None
     bpf: tuple[BpfAttachment, ...] | None = None
     pods: tuple[Pod, ...] | None = None
+    pod_signs: tuple[PodSign, ...] | None = None
     cni_configs: tuple[str, ...] | None = None
     node_name: str | None = None
     kernel: str | None = None

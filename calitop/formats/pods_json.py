@@ -19,7 +19,7 @@ from calitop.formats.json_reading import (
     string,
 )
 from calitop.formats.reading import Problems, told, with_length
-from calitop.model.node import Pod
+from calitop.model.node import Known, Pod
 
 KIND = "kubectl get pods (json)"
 
@@ -65,4 +65,6 @@ def _pod(item: JsonObject) -> Pod | None:
         string(spec.get("nodeName")),
         status=phase,
         host_network=spec.get("hostNetwork") is True,
+        uid=string(metadata.get("uid")),
+        known_from=(Known("name", KIND),),
     )

@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 
 from calitop.formats.fragment import Fragment
 from calitop.formats.reading import Problems, head_lines, is_address, numbered, told, with_length
-from calitop.model.node import Pod
+from calitop.model.node import Known, Pod
 
 KIND = "kubectl get pods"
 
@@ -25,6 +25,7 @@ _ROW = re.compile(
     r"(?:\s+(?P<age>(?:\d+[smhdy])+|<unknown>|<invalid>))?(?P<rest>(?:\s+\S+)*)\s*",
     re.ASCII,
 )
+_KNOWN = (Known("name", KIND),)
 _ABSENT = ("<none>", "<unknown>", "")
 
 
@@ -80,6 +81,7 @@ def _pod(cells: Mapping[str, str], namespace: str | None) -> Pod | None:
         None if ip in _ABSENT else with_length(ip),
         None if node in _ABSENT else node,
         status=cells.get("STATUS") or None,
+        known_from=_KNOWN,
     )
 
 

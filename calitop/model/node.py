@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
+from typing import Literal, NamedTuple
 
 from calitop.model.network import IpRule, Link, Neighbour, Route
-from calitop.model.rules import Chain, ChainKey, Ruleset, TableKey
+from calitop.model.rules import Chain, ChainKey, Ruleset, Side, TableKey
 
 _EMPTY: Mapping[str, int] = MappingProxyType({})
 _EMPTY_TEXT: Mapping[str, str] = MappingProxyType({})
@@ -50,6 +51,40 @@ class IpSet:
     """Number of entries by the header, where the members were not read."""
 
 
+class Known(NamedTuple):
+    """Which source told one thing of a pod."""
+
+    what: str
+    """name, address, interface, node."""
+    source: str
+    """In words: `its log folder`, `route 10.0.0.7/32 dev lxc1`."""
+
+
+SignKind = Literal["log folder", "cilium state", "namespace"]
+
+
+@dataclass(frozen=True, slots=True)
+class PodSign:
+    """What one source on the node tells of one pod: some of its name, address and interface."""
+
+    kind: SignKind
+    source: str
+    """In words, for people: `/var/run/cilium/state/1234`."""
+    namespace: str | None = None
+    name: str | None = None
+    uid: str | None = None
+    addresses: tuple[str, ...] = ()
+    """With their lengths; of a network namespace all but loopback and link-local ones."""
+    interface: str | None = None
+    """Host end of its veth, by name."""
+    space: int | None = None
+    """Number by which the node's links know the pod's network namespace (`link-netnsid`)."""
+    ends: tuple[tuple[int, int | None], ...] = ()
+    """Its devices in the pod: index there, and index of the host end where that is told."""
+    hostnames: tuple[tuple[str, str], ...] = ()
+    """Host names of its processes, each with where it was read, the surest first."""
+
+
 @dataclass(frozen=True, slots=True)
 class Pod:
     """One pod of the cluster."""
@@ -64,6 +99,13 @@ class Pod:
     """Host end of its veth, where it is known."""
     status: str | None = None
     host_network: bool = False
+    uid: str | None = None
+    known_from: tuple[Known, ...] = field(default=(), compare=False)
+    """Which sources told its name, address, interface and node."""
+    conflicts: tuple[str, ...] = ()
+    """What sources say against each other, one sentence each."""
+    remarks: tuple[str, ...] = field(default=(), compare=False)
+    """What else was heard of it and not taken, though it contradicts nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +165,10 @@ class NodeState:
     kernel: str | None = None
     files: tuple[SourceFile, ...] = ()
     rulesets: tuple[Ruleset, ...] = ()
+    without_rules: frozenset[Side] = frozenset()
+    """What was read, or looked at, and surely holds no table; what stands in neither was not read."""
+    none_of: frozenset[Literal["sets", "cni_configs"]] = frozenset()
+    """Fields that are empty because a source tells that there are none, not because nobody asked."""
     links: tuple[Link, ...] = ()
     routes: tuple[Route, ...] = ()
     ip_rules: tuple[IpRule, ...] = ()
@@ -134,6 +180,8 @@ class NodeState:
     conntrack: tuple[ConntrackEntry, ...] = ()
     bpf: tuple[BpfAttachment, ...] = ()
     pods: tuple[Pod, ...] = ()
+    pod_signs: tuple[PodSign, ...] = ()
+    """What the node itself tells of its pods, in the order of the sources."""
     cni_configs: tuple[str, ...] = ()
     """File names in /etc/cni/net.d."""
     warnings: tuple[str, ...] = ()

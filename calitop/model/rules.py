@@ -9,12 +9,15 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Literal, NamedTuple, overload
+from typing import Literal, NamedTuple, TypeAlias, overload
 
 Family = Literal["ipv4", "ipv6", "inet", "arp", "bridge", "netdev"]
 Backend = Literal["nft", "legacy", "native"]
 Verb = Literal["jump", "goto"]
 Language = Literal["iptables", "nft"]
+
+Side: TypeAlias = "tuple[Family | None, Backend]"
+"""A family and a backend; all families of nft's own tables are one side, `inet`."""
 
 HOOKS = ("INGRESS", "PREROUTING", "INPUT", "FORWARD", "OUTPUT", "POSTROUTING", "EGRESS")
 """Hooks in the order in which a listing shows them (include/uapi/linux/netfilter.h)."""

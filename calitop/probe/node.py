@@ -28,7 +28,7 @@ STILL = (
     *capture.LINKS,
     *(each for each in capture.SETTINGS if each is not capture.SET_HEADERS),
     *capture.NAMES,
-    capture.LOG_PODS,
+    *capture.PODS,
     *(each for each in _EXTRA if each not in COUNTED),
 )
 """Read once, with the first reading."""

@@ -18,11 +18,11 @@ from calitop.errors import NeedPrivilege, SourceUnavailable, UsageError
 from calitop.model.network import Link
 from calitop.model.node import Pod
 from calitop.model.values import Address
-from calitop.probe.namespaces import Spaces, spaces_by_id
 from calitop.probe.node import ProbedNode
 from calitop.probe.records import Origin
-from calitop.probe.rtnetlink import addresses
 from calitop.sources.namespace import ReaderThread
+from calitop.sources.namespaces import Spaces, spaces_by_id
+from calitop.sources.rtnetlink import addresses
 
 Answer = TypeVar("Answer")
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import asdict
 
 from calitop.cni.index import NodeIndex
+from calitop.cni.pod_ends import PodEnds
 from calitop.cni.pods import pod_name
 from calitop.formats.spec import comments
 from calitop.model.network import IpRule, Link, Neighbour, NextHop, Route
@@ -41,6 +42,7 @@ def show_json(state: NodeState, index: NodeIndex | None = None) -> Json:
         "conntrack": [_conntrack(each) for each in state.conntrack],
         "bpf": [_bpf(each) for each in state.bpf],
         "pods": [_pod(pod) for pod in state.pods],
+        "pod_signs": _pod_signs(state),
         "cni_configs": list(state.cni_configs),
     }
 
@@ -243,4 +245,26 @@ def _pod(pod: Pod) -> Json:
         "interface": pod.interface,
         "status": pod.status,
         "host_network": pod.host_network,
+        "uid": pod.uid,
+        "known_from": [{"what": known.what, "source": known.source} for known in pod.known_from],
+        "conflicts": list(pod.conflicts),
+        "remarks": list(pod.remarks),
     }
+
+
+def _pod_signs(state: NodeState) -> list[Json]:
+    """What each source on the node tells of its pods, also where nothing tells a name."""
+    ends = PodEnds(state)
+    return [
+        {
+            "kind": sign.kind,
+            "source": sign.source,
+            "namespace": sign.namespace,
+            "name": sign.name,
+            "uid": sign.uid,
+            "addresses": list(sign.addresses),
+            "interfaces": [sign.interface] if sign.interface else ends.behind(sign),
+            "hostnames": [{"name": name, "source": where} for name, where in sign.hostnames],
+        }
+        for sign in state.pod_signs
+    ]

@@ -17,7 +17,7 @@ _ABOUT_THE_NETWORK = (
     "bpf",
 )
 """Facts that make a folder a snapshot; the others only accompany one."""
-_FACTS = (*_ABOUT_THE_NETWORK, "pods", "cni_configs", "node_name", "kernel", "captured_at")
+_FACTS = (*_ABOUT_THE_NETWORK, "pods", "pod_signs", "cni_configs", "node_name", "kernel", "captured_at")
 
 
 def says_something(fragment: Fragment) -> bool:

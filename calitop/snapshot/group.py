@@ -12,9 +12,9 @@ from pathlib import Path, PurePosixPath
 
 from calitop.model.node import SourceFile
 from calitop.snapshot.facts import is_about_a_node
-from calitop.snapshot.manifest import Manifest
+from calitop.snapshot.manifest import Manifest, ManifestFile
 from calitop.snapshot.naming import name_from_folders, without_sections
-from calitop.snapshot.reading import ReadFile, missing_file, with_manifest
+from calitop.snapshot.reading import ReadFile, missing_file, reading_of_missing, with_manifest
 from calitop.snapshot.recognise import Reading
 
 Folder = tuple[str, ...]
@@ -92,10 +92,15 @@ def _in_light_of_manifest(files: list[ReadFile]) -> list[ReadFile]:
         told = manifest.file(read.name)
         out.append(with_manifest(read, told) if told and read.manifest is None else read)
     there = {read.name for read in files}
-    lost = tuple(
-        missing_file(each) for each in manifest.files if each.file not in there and "/" not in each.file
-    )
-    return [replace(each, told=(*each.told, *lost)) if each.manifest is manifest else each for each in out]
+    lost = [each for each in manifest.files if each.file not in there and "/" not in each.file]
+    return [_with_missing(each, lost) if each.manifest is manifest else each for each in out]
+
+
+def _with_missing(read: ReadFile, lost: Sequence[ManifestFile]) -> ReadFile:
+    """The manifest with what it tells of files that are not there: the reason, or that there is nothing."""
+    nothing = (reading for reading in map(reading_of_missing, lost) if reading is not None)
+    told = (*read.told, *map(missing_file, lost))
+    return replace(read, readings=(*read.readings, *nothing), told=told)
 
 
 def _root_of(folder: Folder, base: Folder, folders: dict[Folder, list[ReadFile]]) -> Folder:

@@ -193,7 +193,10 @@ def _plain_topic(head: str, rest: list[str]) -> str | None:
     if head == "cat":
         return next((topic for path, topic in _FILE_TOPICS if path in told), None)
     if head == "ls":
-        return "cni" if "cni/net.d" in told else None
+        folders = (("cni/net.d", "cni"), ("log/pods", "log-folders"), ("/ns/net", "namespaces"))
+        return next((topic for path, topic in folders if path in told), None)
+    if "cilium/state" in told:
+        return "cilium-state"
     if head == "conntrack":
         return "conntrack-stats" if re.search(r"(^|\s)(-S|--stats)", told) else "conntrack"
     if head == "netstat":
@@ -257,6 +260,9 @@ _NAME_TOPICS = (
     (r"\bsnmp\b", "snmp"),
     (r"\bnetstat\b", "netstat"),
     (r"\b(net|proc) dev$", "net-dev"),
+    (r"^log pods$", "log-folders"),
+    (r"^cilium state$", "cilium-state"),
+    (r"^pod namespaces$", "namespaces"),
     (r"\bpods?\b", "pods"),
     (r"\bcni\b", "cni"),
     (r"^hostname$", "hostname"),

@@ -25,6 +25,8 @@ class ManifestFile:
     error: str | None = None
     asked: bool = True
     """False where there was nothing to ask (a module that is not loaded); no fault then."""
+    empty: bool = False
+    """Not asked, because there is surely nothing that it could have told."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +91,7 @@ def _file(told: Mapping[str, object]) -> ManifestFile:
         started_at=_text(told.get("started_at")),
         error=_text(told.get("error")),
         asked=told.get("asked") is not False,
+        empty=told.get("empty") is True,
     )
 
 
@@ -117,4 +120,6 @@ def _written(each: ManifestFile) -> dict[str, object]:
         "started_at": each.started_at,
         "error": each.error,
     }
-    return body if each.asked else {**body, "asked": False}
+    if not each.asked:
+        body["asked"] = False
+    return {**body, "empty": True} if each.empty else body

@@ -6,13 +6,14 @@ A cut text (a grep) tells only what no whole text of the same part tells.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 from calitop.formats.fragment import Fragment
 from calitop.model.network import IpRule, Link, LinkCounters, Neighbour, Route
 from calitop.model.node import BpfAttachment, ConntrackEntry, IpSet, NodeState, Pod
+from calitop.model.rules import Ruleset, Side
 from calitop.snapshot.merge_rules import merge_rulesets, two_backends_warning
 
 Item = TypeVar("Item")
@@ -42,6 +43,8 @@ def merge(pieces: Iterable[Piece]) -> NodeState:
         captured_at=_first(each.captured_at for each in everything),
         kernel=_first(each.kernel for each in everything),
         rulesets=rulesets,
+        without_rules=_without_rules(whole, rulesets),
+        none_of=frozenset(_none_of(whole)),
         links=_merge_links(everything),
         routes=_by_family(_by_part(whole, cut, lambda each: each.routes, _route_part, _without_line)),
         ip_rules=_by_family(_by_part(whole, cut, lambda each: each.ip_rules, _family_part, _without_line)),
@@ -52,9 +55,24 @@ def merge(pieces: Iterable[Piece]) -> NodeState:
         conntrack=_by_part(whole, cut, lambda each: each.conntrack, _conntrack_part, _flow_identity),
         bpf=_merge_bpf([each.bpf for each in everything if each.bpf]),
         pods=merge_pods([each.pods for each in everything if each.pods]),
+        pod_signs=tuple(dict.fromkeys(sign for each in everything for sign in each.pod_signs or ())),
         cni_configs=tuple(dict.fromkeys(name for each in everything for name in each.cni_configs or ())),
         warnings=tuple(dict.fromkeys(warnings)),
     )
+
+
+def _without_rules(whole: Sequence[Fragment], rulesets: Sequence[Ruleset]) -> frozenset[Side]:
+    """What whole texts tell to hold no rules, where no text shows some."""
+    told = {side for each in whole for side in each.without_rules}
+    return frozenset(told - {(each.family, each.backend) for each in rulesets if each.tables})
+
+
+def _none_of(whole: Sequence[Fragment]) -> Iterator[Literal["sets", "cni_configs"]]:
+    """What whole texts tell that there is none of, and no text shows one."""
+    if any(each.sets == () for each in whole) and not any(each.sets for each in whole):
+        yield "sets"
+    if any(each.cni_configs == () for each in whole) and not any(each.cni_configs for each in whole):
+        yield "cni_configs"
 
 
 def _first(values: Iterable[str | None]) -> str | None:
@@ -159,8 +177,13 @@ def merge_pods(told: Sequence[tuple[Pod, ...]]) -> tuple[Pod, ...]:
     pods: dict[tuple[str | None, str], Pod] = {}
     for pod in (pod for items in told for pod in items):
         key = (pod.namespace, pod.name)
-        pods[key] = _filled(pods[key], pod) if key in pods else pod
+        pods[key] = _filled_pod(pods[key], pod) if key in pods else pod
     return tuple(pods.values())
+
+
+def _filled_pod(known: Pod, other: Pod) -> Pod:
+    sources = tuple(dict.fromkeys([*known.known_from, *other.known_from]))
+    return replace(_filled(known, other), known_from=sources)
 
 
 def _merge_bpf(told: Sequence[tuple[BpfAttachment, ...]]) -> tuple[BpfAttachment, ...]:

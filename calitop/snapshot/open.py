@@ -16,7 +16,7 @@ from calitop.snapshot.merge import merge, merge_pods
 from calitop.snapshot.moments import Moment, NodeMoments, by_node, seconds
 from calitop.snapshot.naming import time_from_folders
 from calitop.snapshot.paths import split_name
-from calitop.snapshot.pods import PodList, with_pods
+from calitop.snapshot.pods import PodList, pods_of, with_pods
 from calitop.snapshot.reading import ReadFile, read_blob
 
 LOCAL_TIME = "local_time"
@@ -131,13 +131,14 @@ def read_pod_file(path: Path) -> PodList:
         BadSnapshot: It cannot be read, or holds no pod list.
     """
     files = [read_blob(blob) for blob in blobs(path)]
-    found = [(piece.fragment.pods, read) for read in files for piece in read.pieces() if piece.fragment.pods]
+    told = [(pods_of(piece.fragment), read) for read in files for piece in read.pieces()]
+    found = [(pods, read) for pods, read in told if pods]
     if not found:
         raise BadSnapshot(
             f"'{path}' is no pod list", "give the output of 'kubectl get pods -A -o wide' or '-o json'"
         )
     pods, read = found[0]
-    return PodList(pods or (), replace(read.told[0], file=str(path)))
+    return PodList(pods, replace(read.told[0], file=str(path)))
 
 
 def _files(each: Group, given: PodList | None) -> tuple[SourceFile, ...]:

@@ -9,8 +9,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from calitop.cni.pods import fits, with_interfaces
-from calitop.model.node import NodeState, Pod, SourceFile
+from calitop.cni.pod_identity import with_identities
+from calitop.cni.pods import fits
+from calitop.formats.fragment import Fragment
+from calitop.model.node import Known, NodeState, Pod, SourceFile
 
 
 @dataclass(frozen=True, eq=False)
@@ -19,6 +21,17 @@ class PodList:
 
     pods: tuple[Pod, ...]
     told: SourceFile | None = None
+
+
+def pods_of(fragment: Fragment) -> tuple[Pod, ...]:
+    """The pods of a list; a listing of log folders is one too, where the operator gives it as such."""
+    if fragment.pods:
+        return fragment.pods
+    folders = (sign for sign in fragment.pod_signs or () if sign.kind == "log folder" and sign.name)
+    return tuple(
+        Pod(sign.namespace, sign.name or "", uid=sign.uid, known_from=(Known("name", sign.source),))
+        for sign in folders
+    )
 
 
 def with_pods(
@@ -32,4 +45,4 @@ def with_pods(
         pods = given.pods
     else:
         pods = own or next((each.pods for each in lists if fits(each.pods, state)), ())
-    return with_interfaces(replace(state, pods=pods))
+    return with_identities(replace(state, pods=pods))

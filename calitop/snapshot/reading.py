@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from calitop.formats.fragment import Fragment
+from calitop.formats.fragment import NOTE, Fragment
 from calitop.model.node import Problem, SourceFile
 from calitop.snapshot.adjust import apply_hint
 from calitop.snapshot.archive import Blob
@@ -127,12 +127,14 @@ def _told(name: str, reading: Reading) -> SourceFile:
         (problem for part in reading.parts() for problem in part.fragment.problems),
         key=lambda problem: problem.line or 0,
     )
-    return SourceFile(name, " + ".join(kinds) or None, reading.lines, tuple(problems))
+    return SourceFile(
+        name, " + ".join(kinds) or None, reading.lines, tuple(problems), reading.fragment.extra.get(NOTE)
+    )
 
 
 def with_manifest(read: ReadFile, told: ManifestFile) -> ReadFile:
     """The same file in the light of what the manifest says of it: the command, and how it ended."""
-    hint = hint_of_command(told.command) if told.command else hint_of_file_name(read.name)
+    hint = _hint_of(told)
     hint = replace(hint, succeeded=told.status == 0)
     failed = _failure(told)
     if read.empty:
@@ -160,10 +162,18 @@ def _failure(told: ManifestFile) -> Problem | None:
     return Problem(None, told.command or told.file, why)
 
 
+def _hint_of(told: ManifestFile) -> Hint:
+    return hint_of_command(told.command) if told.command else hint_of_file_name(told.file)
+
+
+def reading_of_missing(told: ManifestFile) -> Reading | None:
+    """What a file tells that is not there because there is surely nothing; None for all others."""
+    return recognise("", replace(_hint_of(told), succeeded=True)) if told.empty else None
+
+
 def missing_file(told: ManifestFile) -> SourceFile:
     """The line of a file that the manifest names and that is not there, with the reason."""
-    hint = hint_of_command(told.command) if told.command else hint_of_file_name(told.file)
-    kind = recognise("", hint).kind
+    kind = recognise("", _hint_of(told)).kind
     if not told.asked:
         return SourceFile(told.file, kind, 0, (), told.error)
     problem = _failure(told) or Problem(

@@ -94,13 +94,13 @@ def _empty(hint: Hint, lines: int) -> Reading:
     kinds = formats_about(hint.topic)
     if not kinds:
         return Reading(None, Fragment(problems=(Problem(None, "", "empty file"),)), lines, hint)
-    fragment = nothing_of(hint.topic) if hint.succeeded else Fragment()
+    fragment = nothing_of(hint) if hint.succeeded else Fragment()
     return Reading(kinds[0].KIND, fragment, lines, hint)
 
 
 _NOTHING: Mapping[str, Fragment] = {
     "iptables": Fragment(rulesets=()),
-    "nft": Fragment(rulesets=()),
+    "nft": Fragment(rulesets=(), without_rules=(("inet", "native"),)),
     "link": Fragment(links=()),
     "route": Fragment(routes=()),
     "route-n": Fragment(routes=()),
@@ -112,12 +112,18 @@ _NOTHING: Mapping[str, Fragment] = {
     "bpftool": Fragment(bpf=()),
     "cni": Fragment(cni_configs=()),
     "pods": Fragment(pods=()),
+    "log-folders": Fragment(pod_signs=()),
+    "cilium-state": Fragment(pod_signs=()),
+    "namespaces": Fragment(pod_signs=()),
 }
 
 
-def nothing_of(topic: str | None) -> Fragment:
-    """The statement that there are none of a kind."""
-    return _NOTHING.get(topic or "", Fragment())
+def nothing_of(hint: Hint) -> Fragment:
+    """The statement that there are none of a kind, in a family and backend where the hint tells them."""
+    fragment = _NOTHING.get(hint.topic or "", Fragment())
+    if hint.topic == "iptables" and hint.backend is not None and hint.table is None and not hint.cut:
+        return replace(fragment, without_rules=((hint.family or "ipv4", hint.backend),))
+    return fragment
 
 
 # -- markdown ---------------------------------------------------------------------------

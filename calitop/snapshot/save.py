@@ -59,6 +59,10 @@ class Saved(Protocol):
     def asked(self) -> bool:
         """False where there was nothing to ask."""
 
+    @property
+    def empty(self) -> bool:
+        """Not asked, because there is surely nothing."""
+
 
 class CannotSave(CalitopError):
     """The destination exists, or cannot be written."""
@@ -121,7 +125,9 @@ def is_kept(each: Saved) -> bool:
 def manifest_of(captures: Sequence[Saved], programs: Mapping[str, str]) -> Manifest:
     """What the snapshot says of itself."""
     files = tuple(
-        ManifestFile(each.file, each.command, each.status, each.started_at, each.error, each.asked)
+        ManifestFile(
+            each.file, each.command, each.status, each.started_at, each.error, each.asked, each.empty
+        )
         for each in captures
     )
     started = [each.started_at for each in captures if each.started_at]

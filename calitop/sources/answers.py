@@ -61,6 +61,13 @@ def not_installed(wanted: Capture) -> Captured:
     return Captured(wanted.file, wanted.line, None, utc_now(), "", why, asked=wanted.required)
 
 
-def not_asked(wanted: Capture, why: str, denied: bool = False) -> Captured:
-    """The answer where the kernel has nothing to be asked, or this user may not ask."""
-    return Captured(wanted.file, wanted.line, None, utc_now(), "", why, asked=denied, denied=denied)
+def not_asked(wanted: Capture, why: str, denied: bool = False, empty: bool = False) -> Captured:
+    """The answer where the kernel has nothing to be asked, or this user may not ask.
+
+    Args:
+        wanted: What is not asked.
+        why: In words.
+        denied: This user may not.
+        empty: There is surely nothing that it could have told.
+    """
+    return Captured(wanted.file, wanted.line, None, utc_now(), "", why, denied, denied, empty)

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Protocol
 
+from calitop.formats import cilium_state
 from calitop.formats.fragment import Fragment
 from calitop.model.rules import Backend, Family
 from calitop.sources.device_settings import CONF_IPV4, CONF_IPV6
@@ -45,6 +46,8 @@ class Part(Enum):
     """Now and then: settings, sets, neighbours."""
     NAMES = "names"
     """Once: what the node is called and runs."""
+    PODS = "pods"
+    """When links changed, and now and then."""
     SAVED = "saved"
     """Only for a snapshot: long lists and the rare programs."""
 
@@ -67,6 +70,8 @@ class Capture:
     """What to install where the program is missing."""
     family: Family | None = None
     backend: Backend | None = None
+    folder: str | None = None
+    """A folder that must be there."""
 
     @property
     def line(self) -> str:
@@ -92,6 +97,8 @@ class Captured:
     """False: not asked, because what it tells about is not there."""
     denied: bool = False
     """This user may not ask."""
+    empty: bool = False
+    """Not asked, because there is surely nothing: it tells as much as an empty text would."""
     read_at: float = 0.0
     """Monotonic clock, seconds, when the kernel was asked."""
     took_s: float = 0.0
@@ -181,7 +188,7 @@ SETTINGS = (SYSCTL, NEIGHBOURS, SET_HEADERS)
 
 HOSTNAME = Capture("hostname.txt", ("hostname",), Part.NAMES)
 UNAME = Capture("uname.txt", ("uname", "-a"), Part.NAMES)
-CNI = Capture("cni-net.d.txt", ("ls", "/etc/cni/net.d"), Part.NAMES, required=False)
+CNI = Capture("cni-net.d.txt", ("ls", "/etc/cni/net.d"), Part.NAMES, required=False, folder="/etc/cni/net.d")
 NAMES = (HOSTNAME, UNAME, CNI)
 
 SAVED = (
@@ -195,10 +202,21 @@ SAVED = (
 )
 TC, BPFTOOL = SAVED[4:6]
 
-LOG_PODS = Capture("log-pods.txt", ("ls", "/var/log/pods"), Part.NAMES, required=False)
+LOG_PODS = Capture("log-pods.txt", ("ls", "/var/log/pods"), Part.PODS, required=False, folder="/var/log/pods")
 """`NAMESPACE_POD_UID`, one a pod of this node: what the kubelet calls their log folders."""
+CILIUM_STATE = Capture(
+    "cilium-state.txt",
+    ("grep", "-r", cilium_state.MARK, cilium_state.FOLDER),
+    Part.PODS,
+    required=False,
+    folder=cilium_state.FOLDER,
+)
+"""Of each endpoint the pod, the interface and the addresses; nothing else of those files is kept."""
+POD_NAMESPACES = Capture("pod-namespaces.txt", ("ls", "-l", "/proc/*/ns/net"), Part.PODS, required=False)
+"""Network namespaces of running processes (`process_spaces.py`)."""
+PODS = (LOG_PODS, CILIUM_STATE, POD_NAMESPACES)
 
-LIVE = (*RULES, *LINKS, *COUNTERS, *SETTINGS, *NAMES, LOG_PODS)
+LIVE = (*RULES, *LINKS, *COUNTERS, *SETTINGS, *NAMES, *PODS)
 """What a live reading takes, in this order."""
 WHOLE = (
     *NAMES,
@@ -211,6 +229,7 @@ WHOLE = (
     *COUNTERS,
     SYSCTL,
     NEIGHBOURS,
+    *PODS,
     *SAVED[:-1],
 )
 """What a snapshot holds (interface.md, "A snapshot")."""

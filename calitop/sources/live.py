@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
+from calitop.cni.pod_identity import with_identities
 from calitop.counters.sample import Sample
 from calitop.errors import NeedPrivilege, SourceUnavailable
 from calitop.model.node import Pod
@@ -25,6 +26,8 @@ SETTINGS_EVERY_S = 10.0
 COUNTERS_EVERY_S = 0.9
 """Counters of links and of the kernel are read at most once in this time: a thousand links cost more than
 all rules that count. Whoever wants a full reading gets them too."""
+PODS_EVERY_S = 2.0
+"""After a change of links and routes the signs of pods are read again at most once in this time."""
 _SHARE = 500
 """Settings take at most one part in so many of the time."""
 
@@ -57,7 +60,9 @@ class LiveReading:
         self._generation = 0
         self._last: Structure | None = None
         self._rules_at = self._printed_at = 0.0
-        self._settings_due = self._counters_due = 0.0
+        self._settings_due = self._counters_due = self._pods_due = 0.0
+        self._pods_moved = True
+        """A link or route changed since the signs of pods were read."""
         self._changed: set[Part] = set()
         """What differs since the last structure."""
         self._unused: set[Capture] = set()
@@ -92,7 +97,8 @@ class LiveReading:
             return self.structure()
         neighbours = self._answers.neighbours()
         if neighbours != self._last.state.neighbours:
-            self._last = replace(self._last, state=replace(self._last.state, neighbours=neighbours))
+            state = with_identities(replace(self._last.state, neighbours=neighbours))
+            self._last = replace(self._last, state=state)
         return self._last
 
     def counters(self, wanted: Wanted) -> Sample | None:
@@ -124,8 +130,10 @@ class LiveReading:
             self._counters_due = now + COUNTERS_EVERY_S
         if now >= self._settings_due:
             due += capture.SETTINGS
+        if self._pods_moved and now >= self._pods_due:
+            due += capture.PODS
         if not self._generation:
-            due += [*capture.NAMES, capture.LOG_PODS]
+            due += capture.NAMES
         return due
 
     def _read(self, due: Sequence[Capture]) -> None:
@@ -134,6 +142,10 @@ class LiveReading:
         for wanted, answer in zip(due, self._runner.run(due), strict=True):
             if self._answers.take(wanted, answer) and wanted is not capture.NEIGHBOURS:
                 self._changed.add(wanted.part)
+        self._pods_moved |= Part.LINKS in self._changed
+        if capture.POD_NAMESPACES in due:
+            self._pods_moved = False
+            self._pods_due = time.monotonic() + max(PODS_EVERY_S, _SHARE * sum(map(self._took, capture.PODS)))
         self._rules.learn(due)
         if self._rules.print_few():
             self._changed.add(Part.RULES)

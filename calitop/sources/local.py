@@ -14,11 +14,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from calitop.formats import cilium_state
 from calitop.sources import capture, legacy_program, tcx
 from calitop.sources.answers import Asked, not_asked, not_installed
 from calitop.sources.capture import Capture, Captured
+from calitop.sources.cilium_endpoints import endpoints_text
 from calitop.sources.look import Look, look
 from calitop.sources.nft_tables import NftTable
+from calitop.sources.process_spaces import process_spaces
 from calitop.sources.programs import Programs, environment
 from calitop.sources.save_counters import incompatible_tables
 from calitop.sources.settings import Settings
@@ -79,7 +82,7 @@ class LocalRunner:
         if wanted is capture.NFT_NATIVE and self._native_tables():
             return None
         why = self._look.missing.get(wanted.need)
-        return None if why is None else not_asked(wanted, why)
+        return None if why is None else not_asked(wanted, why, empty=wanted.need in self._look.empty)
 
     def _native(self, wanted: Capture) -> Captured:
         """`nft list table` for each table; nft 1.0.6 fails when one call names several."""
@@ -162,9 +165,9 @@ def _together(wanted: Capture, parts: Sequence[Captured]) -> Captured:
 
 
 def _absent_folder(wanted: Capture) -> Captured | None:
-    if wanted.command[0] != "ls" or Path(wanted.command[1]).exists():
+    if wanted.folder is None or Path(wanted.folder).exists():
         return None
-    return not_asked(wanted, f"there is no '{wanted.command[1]}' here")
+    return not_asked(wanted, f"there is no '{wanted.folder}' here", empty=True)
 
 
 def _answer_of(wanted: Capture, read: Callable[[], str]) -> Captured:
@@ -190,4 +193,6 @@ _IN_PROCESS: dict[Capture, Callable[[], str]] = {
     capture.HOSTNAME: lambda: f"{os.uname().nodename}\n",
     capture.CNI: lambda: _listing(capture.CNI.command[1]),
     capture.LOG_PODS: lambda: _listing(capture.LOG_PODS.command[1]),
+    capture.CILIUM_STATE: lambda: endpoints_text(Path(cilium_state.FOLDER)),
+    capture.POD_NAMESPACES: process_spaces,
 }

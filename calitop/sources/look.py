@@ -52,13 +52,22 @@ class Modules:
             return True
         return self._built_in(name)
 
+    def absent(self, name: str) -> bool:
+        """Whether the module is surely not there; where nothing tells what is built in, nobody knows."""
+        return not self.present(name) and (self._listing() is not None or bool(self._symbols()))
+
     def _built_in(self, name: str) -> bool:
-        listing = _text(self.root / "lib/modules" / os.uname().release / "modules.builtin")
+        listing = self._listing()
         if listing is not None:
             return any(Path(line).name.split(".")[0] == name for line in listing.splitlines())
-        symbols = _text(self.root / "proc/kallsyms") or ""
         witness = _WITNESS.get(name)
-        return witness is not None and f" {witness}" in symbols
+        return witness is not None and f" {witness}" in self._symbols()
+
+    def _listing(self) -> str | None:
+        return _text(self.root / "lib/modules" / os.uname().release / "modules.builtin")
+
+    def _symbols(self) -> str:
+        return _text(self.root / "proc/kallsyms") or ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +78,8 @@ class Look:
     """Why a need is not met."""
     denied: Mapping[Need, str] = field(default_factory=dict)
     """What may not even be looked at by this user."""
+    empty: frozenset[Need] = frozenset()
+    """Of the needs that are not met those where there is surely nothing to be told."""
     legacy: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """Legacy tables by family (ipv4, ipv6)."""
     nft: tuple[NftTable, ...] = ()
@@ -86,11 +97,13 @@ def look(modules: Modules | None = None) -> Look:
         "ipv4": _legacy_tables(Need.LEGACY_IPV4, "ip_tables_names", missing, denied),
         "ipv6": _legacy_tables(Need.LEGACY_IPV6, "ip6_tables_names", missing, denied),
     }
-    nft = _nft(modules, missing, denied)
+    empty: set[Need] = {need for need in (Need.LEGACY_IPV4, Need.LEGACY_IPV6) if need in missing}
+    nft = _nft(modules, missing, denied, empty)
     for need in (Need.IP_SET, Need.CONNTRACK_NETLINK):
         if not modules.present(need.value):
             missing[need] = f"{need.value} is not loaded: not asked"
-    return Look(missing, denied, legacy, nft)
+            empty.update((need,) if modules.absent(need.value) else ())
+    return Look(missing, denied, frozenset(empty), legacy, nft)
 
 
 def legacy_tables(listing: str) -> tuple[str, ...]:
@@ -123,8 +136,11 @@ def _legacy_tables(
     return tables
 
 
-def _nft(modules: Modules, missing: dict[Need, str], denied: dict[Need, str]) -> tuple[NftTable, ...]:
+def _nft(
+    modules: Modules, missing: dict[Need, str], denied: dict[Need, str], empty: set[Need]
+) -> tuple[NftTable, ...]:
     if not modules.present("nf_tables"):
+        empty.update((Need.NFT, Need.NFT_IPTABLES) if modules.absent("nf_tables") else ())
         missing[Need.NFT] = missing[Need.NFT_IPTABLES] = "nf_tables is not loaded: not asked"
         return ()
     try:
@@ -138,12 +154,15 @@ def _nft(modules: Modules, missing: dict[Need, str], denied: dict[Need, str]) ->
         return ()
     if not any(table.by_iptables for table in tables):
         missing[Need.NFT_IPTABLES] = "no tables of iptables-nft here: not asked"
+        empty.add(Need.NFT_IPTABLES)
     elif not modules.present("nft_compat"):
         missing[Need.NFT_IPTABLES] = "nft_compat is not loaded: not asked, read as native nft tables"
     if not any(not table.by_iptables for table in tables) and Need.NFT_IPTABLES not in missing:
         missing[Need.NFT] = "no native nft tables here: not asked"
     elif not tables:
         missing[Need.NFT] = "no nft tables here: not asked"
+    if Need.NFT in missing:
+        empty.add(Need.NFT)
     return tables
 
 

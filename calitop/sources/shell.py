@@ -172,7 +172,8 @@ def _words(prefix: str) -> list[str]:
 
 def _answer(asked: Asked, wanted: Capture, frame: Framed) -> Captured:
     if frame.status == NOT_ASKED:
-        return not_asked(wanted, frame.errors)
+        # What a file of /proc does not list is not there; whether a module is built in may be unknown.
+        return not_asked(wanted, frame.errors, empty=wanted.backend == "legacy")
     if frame.status == NOT_INSTALLED:
         return not_installed(wanted)
     status = int(frame.status) if frame.status.isdigit() else None

@@ -23,6 +23,7 @@ import shlex
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from calitop.formats import cilium_state
 from calitop.sources import capture
 from calitop.sources.capture import Capture, Need
 from calitop.sources.settings import name_of
@@ -60,6 +61,82 @@ ct_native() {
     nft list table "$ct_f" "$ct_n" </dev/null || exit 1
   done
 }
+ct_endpoints() {
+  cd /var/run/cilium/state || return 1
+  for ct_d in [0-9]*; do
+    case $ct_d in *[!0-9]*) continue;; esac
+    for ct_f in ep_config.json ep_config.h lxc_config.h; do
+      ct_n=$ct_d/$ct_f
+      [ -e "$ct_n" ] || continue
+      [ -r "$ct_n" ] || { echo "# cannot read '/var/run/cilium/state/$ct_n': Permission denied"; break; }
+      printf '/var/run/cilium/state/%s:' "$ct_n"
+      case $ct_f in
+        *.json) tr '\n' ' ' < "$ct_n";;
+        *) grep CILIUM_BASE64_ "$ct_n" | head -n 1 | tr -d '\n';;
+      esac
+      echo; break
+    done
+  done
+}
+ct_own() { [ "$(readlink "/proc/$1/ns/$2")" != "$(readlink "/proc/self/ns/$2")" ]; }
+ct_word() { tr -c '[:alnum:]._\n-' '?' | { read -r ct_x; printf %s "$ct_x"; }; }
+ct_process() {
+  echo " process $1 $(ct_word < "/proc/$1/comm")"
+  grep kubepods "/proc/$1/cgroup" | sed 's/^/ cgroup /'
+  ct_own "$1" uts || return 0
+  if ct_own "$1" mnt && [ -f "/proc/$1/root/etc/hostname" ]; then
+    ct_h=$(head -c 300 "/proc/$1/root/etc/hostname" | ct_word)
+    [ -z "$ct_h" ] || echo " hostname $ct_h from /etc/hostname"
+  fi
+  ct_h=$(tr '\000' '\n' < "/proc/$1/environ" | sed -n 's/^HOSTNAME=//p' | ct_word)
+  [ -z "$ct_h" ] || echo " hostname $ct_h from HOSTNAME"
+}
+ct_inside() {
+  ct_a=
+  while read -r ct_x ct_y ct_z; do
+    case $ct_x in
+      '|--') ct_a=$ct_y;;
+      /32) [ "$ct_y $ct_z" != 'host LOCAL' ] || echo " address $ct_a/32";;
+    esac
+  done < "/proc/$1/net/fib_trie"
+  [ ! -r "/proc/$1/net/if_inet6" ] || sed 's/^/ inet6 /' "/proc/$1/net/if_inet6"
+  for ct_d in "/proc/$1/root/sys/class/net"/*/iflink; do
+    ct_d=${ct_d%/iflink}; ct_n=${ct_d##*/}
+    grep -q "^ *$ct_n:" "/proc/$1/net/dev" || continue
+    echo " device $(cat "$ct_d/ifindex") $ct_n peer $(cat "$ct_d/iflink")"
+  done
+}
+ct_numbers() {
+  ct_k=$(ip netns list-id 2>/dev/null) || return 0
+  ls -Li /run/netns 2>/dev/null | while read -r ct_i ct_n; do
+    case $ct_k in *"name: $ct_n)"*) ;; *) continue;; esac
+    ct_x=${ct_k%%"(iproute2 netns name: $ct_n)"*}; ct_x=${ct_x##*nsid }
+    printf '%s=%s ' "$ct_i" "${ct_x%% *}"
+  done
+}
+ct_spaces() {
+  ct_o=$(readlink /proc/self/ns/net) || return 1
+  ct_seen=" "; ct_k=" $(ct_numbers)"
+  echo '# network namespaces of processes, by calitop'
+  ls -l /proc/[0-9]*/ns/net 2>/dev/null | { while read -r ct_l; do
+    case $ct_l in *'/ns/net -> net:['*) ;; *) ct_q=1; continue;; esac
+    ct_i=${ct_l##*'net:['}; ct_i=${ct_i%]*}
+    ct_p=${ct_l%'/ns/net -> '*}; ct_p=${ct_p##*/}
+    [ "net:[$ct_i]" != "$ct_o" ] || continue
+    case $ct_seen in
+      *" $ct_i 3 "*) continue;;
+      *" $ct_i 2 "*) ct_c=3;;
+      *" $ct_i 1 "*) ct_c=2;;
+      *) ct_c=1;;
+    esac
+    ct_seen="$ct_seen$ct_i $ct_c "
+    case $ct_k in *" $ct_i="*) ct_x=${ct_k#*" $ct_i="}; ct_x=" id ${ct_x%% *}";; *) ct_x=;; esac
+    echo "netns $ct_i$ct_x"
+    { ct_process "$ct_p"; [ $ct_c != 1 ] || ct_inside "$ct_p"; } 2>/dev/null </dev/null
+  done
+  [ -z "$ct_q" ] || if [ "$(id -u)" = 0 ]; then echo "# note: processes that even root may not look at"
+  else echo "# processes not looked at: permission denied; run as root"; fi; }
+}
 ct_j=-j; ip -j link >/dev/null 2>&1 </dev/null || ct_j=
 """
 
@@ -88,6 +165,8 @@ _FUNCTIONS = {
     capture.TC: "ct_run ct_filters",
     capture.NFT_NATIVE: "ct_run ct_native",
     capture.HOSTNAME: "ct_run cat /proc/sys/kernel/hostname",
+    capture.CILIUM_STATE: "ct_run ct_endpoints",
+    capture.POD_NAMESPACES: "ct_run ct_spaces",
 }
 _IPTABLES_TABLES = ("raw", "mangle", "nat", "filter", "security")
 
@@ -122,8 +201,8 @@ def _ask(wanted: Capture) -> str:
     if wanted.command[0] == "cat" or wanted in (capture.SYSCTL, capture.HOSTNAME):
         return _run(wanted) + "\n"
     ask = f"if {_is_there(wanted)}; then {_run(wanted)}; else ct_say '{NOT_INSTALLED}' ''; fi"
-    if wanted.command[0] == "ls":
-        test, reason = f"[ -d {wanted.command[1]} ]", f"there is no {wanted.command[1]} there"
+    if wanted.folder is not None:
+        test, reason = f"[ -d {wanted.folder} ]", f"there is no {wanted.folder} there"
     elif wanted.need is None:
         return ask + "\n"
     else:
@@ -195,6 +274,8 @@ def _unframe_one(frame: str, separator: str, wanted: Capture) -> Framed | None:
     status, _, errors = rest.partition("\n")
     if not mark:
         return None
+    if wanted is capture.CILIUM_STATE:
+        text = cilium_state.reduced(text)
     return Framed(status, _settings(text) if wanted is capture.SYSCTL else text, errors)
 
 

@@ -12,9 +12,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 
 from calitop.cni.bpf import with_bpf_warning
-from calitop.cni.pods import with_interfaces
+from calitop.cni.pod_identity import with_identities
 from calitop.counters.sample import ChainReading
-from calitop.formats.fragment import Fragment
+from calitop.formats.fragment import NOTE, Fragment
 from calitop.model.network import Link, LinkCounters, Neighbour
 from calitop.model.node import NodeState, Pod, Problem, SourceFile
 from calitop.model.rules import Chain, ChainKey, Table, TableKey
@@ -23,7 +23,6 @@ from calitop.snapshot.merge import Piece, merge
 from calitop.snapshot.recognise import Reading, count_lines, recognise
 from calitop.sources import capture
 from calitop.sources.capture import Capture, Captured, Part
-from calitop.sources.pods import pods_of_log_folders
 from calitop.sources.save_counters import SaveCounters, incompatible_tables
 
 _WITHOUT_PRIVILEGE = "run as root, or open a snapshot: calitop PATH"
@@ -100,7 +99,7 @@ class LatestAnswers:
     def reading(self, wanted: Capture) -> Reading | None:
         """What a capture's last text was taken for; None when there is no text to read."""
         answer = self._answers.get(wanted)
-        if answer is None or not (answer.ok or answer.text.strip()):
+        if answer is None or not (answer.ok or answer.empty or answer.text.strip()):
             return None
         if wanted not in self._readings:
             self._readings[wanted] = _dated(_read(answer), answer.started_at)
@@ -182,7 +181,7 @@ class LatestAnswers:
         Args:
             name: The node, where it is known from outside.
             captured_at: UTC, RFC 3339.
-            pods: Pods that the operator gave; without any, the log folders tell.
+            pods: Pods that the operator gave.
         """
         merged = merge(self._pieces())
         name = name or self.node_name()
@@ -192,10 +191,10 @@ class LatestAnswers:
             captured_at=captured_at,
             files=tuple(self._files()),
             links=tuple(self._with_counters(merged.links)),
-            pods=pods or self._log_pods(name),
+            pods=pods,
             warnings=tuple(dict.fromkeys([*merged.warnings, *self._warnings()])),
         )
-        return with_bpf_warning(with_interfaces(whole))
+        return with_bpf_warning(with_identities(whole))
 
     def node_name(self) -> str | None:
         """What `hostname` says."""
@@ -203,7 +202,7 @@ class LatestAnswers:
         return (answer.text.strip() or None) if answer is not None else None
 
     def _pieces(self) -> Iterator[Piece]:
-        left_out = {capture.LOG_PODS}
+        left_out = set()
         if self.reading(capture.LINK) is not None:
             left_out.add(capture.DEV)  # Its counters are put in afterwards, without a merge of each link.
         for wanted in [each for each in self._answers if each not in left_out]:
@@ -216,10 +215,6 @@ class LatestAnswers:
         for link in links:
             yield replace(link, counters=counters[link.name]) if link.name in counters else link
 
-    def _log_pods(self, node: str | None) -> tuple[Pod, ...]:
-        answer = self._answers.get(capture.LOG_PODS)
-        return pods_of_log_folders(answer.text, node) if answer is not None else ()
-
     def neighbours(self) -> tuple[Neighbour, ...]:
         """The neighbour table as last read."""
         reading = self.reading(capture.NEIGHBOURS)
@@ -227,10 +222,8 @@ class LatestAnswers:
 
     def _files(self) -> Iterator[SourceFile]:
         for wanted, answer in self._answers.items():
-            if wanted is capture.LOG_PODS:
-                continue
             reading = self.reading(wanted)
-            kind = reading.kind if reading else None
+            kind = reading.kind if reading else recognise("", hint_of_command(answer.command)).kind
             problems = (
                 tuple(problem for part in reading.parts() for problem in part.fragment.problems)
                 if reading
@@ -238,7 +231,8 @@ class LatestAnswers:
             )
             if answer.error and answer.asked and (wanted.required or answer.denied):
                 problems = (Problem(None, "", answer.error), *problems)
-            note = None if answer.asked else answer.error
+            told = reading.fragment.extra.get(NOTE) if reading else None
+            note = told if answer.asked else answer.error
             lines = reading.lines if reading else count_lines(answer.text)
             yield SourceFile(answer.command, kind, lines, problems, note)
 
@@ -276,7 +270,7 @@ def _read(answer: Captured) -> Reading:
         facts = fragment.routes or fragment.sysctls or fragment.links or fragment.stats or ()
         return Reading(answer.kind, fragment, len(facts))
     text = "" if answer.text.strip() == "[]" else answer.text
-    return recognise(text, replace(hint_of_command(answer.command), succeeded=answer.ok))
+    return recognise(text, replace(hint_of_command(answer.command), succeeded=answer.ok or answer.empty))
 
 
 def _dated(reading: Reading, at: str) -> Reading:

@@ -53,6 +53,19 @@ def test_rules_of_other_machines_give_no_alarm(path: Path) -> None:
     assert not _alarms(checked)
 
 
+PARTS = sorted(path for path in (states.SNAPSHOTS / "lab").glob("*/after/*") if path.name != "manifest.json")
+
+
+@pytest.mark.parametrize("path", PARTS, ids=lambda path: f"{path.parts[-3]}/{path.name}")
+def test_one_text_alone_of_a_healthy_node_gives_no_alarm(path: Path) -> None:
+    """What it leaves out is not taken for absent."""
+    try:
+        checked = _checked(path)
+    except BadSnapshot:
+        pytest.skip("no snapshot by itself")
+    assert not _alarms(checked)
+
+
 def test_the_field_report_has_its_leaked_addresses_and_nothing_invented() -> None:
     checked = _checked(states.SNAPSHOTS / "field-report")
     assert [(each.id, each.title.split()[0]) for each in checked.findings] == [

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from calitop.cni.index import NodeIndex
-from calitop.cni.pods import fits, interface_name, local_pods, node_of_list, with_interfaces
+from calitop.cni.pod_identity import with_identities
+from calitop.cni.pods import fits, interface_name, local_pods, node_of_list
 from calitop.cni.rule_index import RuleRef
 from calitop.model.network import IpRule, Link, NextHop, Route
 from calitop.model.node import NodeState, Pod
@@ -67,7 +68,7 @@ def test_a_chains_role_is_read_from_its_name(chain: str, group: str, interface: 
 
 def test_direction_is_said_in_words_with_the_pods_name() -> None:
     state = _state({f"cali-fw-{IFACE}": [], f"cali-tw-{IFACE}": []}, pods=(POD,))
-    index = NodeIndex(with_interfaces(state))
+    index = NodeIndex(with_identities(state))
     name = "default/calico-python3-daemon-2jlc5"
     assert index.role_of_chain(_key(f"cali-fw-{IFACE}")).words == f"from the pod {name} (egress)"
     assert index.role_of_chain(_key(f"cali-tw-{IFACE}")).words == f"to the pod {name} (ingress)"
@@ -243,21 +244,21 @@ def test_policy_rules_by_priority_and_table(rule: IpRule, owner: str | None) -> 
 def test_a_pod_gets_the_interface_that_its_hash_names_whatever_the_prefix() -> None:
     eni = "eni" + IFACE[4:]
     for name in (IFACE, eni):
-        state = with_interfaces(NodeState(links=(Link(name),), pods=(POD, Pod("default", "other"))))
+        state = with_identities(NodeState(links=(Link(name),), pods=(POD, Pod("default", "other"))))
         assert [pod.interface for pod in state.pods] == [name, None]
         assert NodeIndex(state).owner_of_link(state.links[0]) == "calico"
         assert NodeIndex(state).pod_of_interface(name) == state.pods[0]
 
 
 def test_a_pod_without_namespace_gets_the_one_that_the_hash_proves() -> None:
-    state = with_interfaces(NodeState(links=(Link(IFACE),), pods=(Pod(None, POD.name),)))
+    state = with_identities(NodeState(links=(Link(IFACE),), pods=(Pod(None, POD.name),)))
     assert state.pods[0] == Pod("default", POD.name, interface=IFACE)
 
 
 def test_a_cilium_pods_interface_is_known_only_by_a_route() -> None:
     pods = (Pod("default", "a", "10.0.0.7/32", "n"), Pod("default", "b", "10.0.0.8/32", "n"))
     route = Route("ipv4", "10.0.0.7/32", dev="lxc3bb87f85aff5")
-    state = with_interfaces(NodeState(name="n", routes=(route,), pods=pods))
+    state = with_identities(NodeState(name="n", routes=(route,), pods=pods))
     assert [pod.interface for pod in state.pods] == ["lxc3bb87f85aff5", None]
     assert local_pods(state) == state.pods
 

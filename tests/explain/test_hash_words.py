@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from functools import cache
 from pathlib import Path
 
@@ -57,6 +58,14 @@ def test_a_rule_of_somebody_else_is_found() -> None:
 def test_a_removed_rule_is_found_by_the_next() -> None:
     lines = [rule.text for rule in node("lab").chains[ENDPOINT].rules]
     assert verdict(edited(lines[2] + "\n", "")) == ("edited", 2)
+
+
+def test_a_text_without_any_hash_accuses_nobody() -> None:
+    """Comments were taken out, or the listing has none: a rule without a hash tells nothing then."""
+    bare = re.compile(r' -m comment --comment ("[^"]*"|\S+)')
+    rules = "\n".join(bare.sub("", rule.text) for rule in node("lab").chains[ENDPOINT].rules)
+    text = f"*filter\n:FORWARD ACCEPT [0:0]\n:{ENDPOINT.chain} - [0:0]\n{rules}\nCOMMIT\n"
+    assert verdict(NodeIndex(NodeState(rulesets=iptables_save.parse(text).rulesets or ()))) == ("unknown", 0)
 
 
 def test_the_lab_runs_with_ipvs_and_says_so() -> None:

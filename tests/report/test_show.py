@@ -81,7 +81,7 @@ def test_every_object_has_its_keys() -> None:
     assert set(found["files"][0]) >= {"file", "kind", "lines", "problems"}
     assert found["files"][0]["problems"] == [{"line": None, "text": "x", "why": "y"}]
     assert [each["members"] for each in found["sets"]] == [None, 1, 7]
-    assert set(found["pods"][0]) >= {"namespace", "name", "ip", "node", "interface"}
+    assert set(found["pods"][0]) >= {"namespace", "name", "ip", "node", "interface", "known_from"}
 
 
 def test_rules_are_told_in_the_words_of_their_source() -> None:

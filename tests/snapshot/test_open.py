@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from calitop.cni.pods import interface_name
 from calitop.errors import BadSnapshot
 from calitop.model.node import NodeState
 from calitop.snapshot.moments import NodeMoments
@@ -323,6 +324,30 @@ def test_the_operators_list_is_taken_as_it_is(tmp_path: Path) -> None:
 
 
 # -- refusals ---------------------------------------------------------------------------
+
+
+FOLDERS = "default_logged-0_0d3a1b2c-1111-2222-3333-444455556666\n"
+LOGGED = interface_name("default", "logged-0")
+
+
+def test_log_folders_name_pods_beside_a_list(tmp_path: Path) -> None:
+    """They are of their own node, and no list for others."""
+    routes = f"10.0.0.5 dev {LOGGED} scope link\n"
+    files = {"pods.txt": PODS, "one/r": ROUTES + routes, "one/log-pods.txt": FOLDERS, "two/r": ROUTES}
+    states = {node.name: node.moments[0] for node in open_snapshots([str(folder(tmp_path / "c", files))])}
+    assert [(pod.name, pod.interface, pod.ip) for pod in states["one"].pods][-1] == (
+        "logged-0",
+        LOGGED,
+        "10.0.0.5/32",
+    )
+    assert len(states["one"].pods) == len(states["two"].pods) + 1 == 3
+
+
+def test_a_listing_of_log_folders_is_a_list_where_the_operator_gives_it(tmp_path: Path) -> None:
+    root = folder(tmp_path / "s", {"r": f"10.0.0.5 dev {LOGGED} scope link\n"})
+    listing = folder(tmp_path, {"listing": FOLDERS}) / "listing"
+    (pod,) = open_snapshots([str(root)], listing)[0].moments[0].pods
+    assert (pod.namespace, pod.name, pod.interface, pod.ip) == ("default", "logged-0", LOGGED, "10.0.0.5/32")
 
 
 def test_what_cannot_be_opened_is_a_clear_error(tmp_path: Path) -> None:

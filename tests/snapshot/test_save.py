@@ -32,6 +32,7 @@ class Answer:
     started_at: str = "2026-01-01T00:00:00Z"
     error: str | None = None
     asked: bool = True
+    empty: bool = False
 
 
 NODE = (

@@ -92,6 +92,54 @@ def test_each_program_is_asked_for_its_own_tables(
     assert (Need.NFT not in seen.missing, Need.NFT_IPTABLES not in seen.missing) == (native, iptables)
 
 
+def test_what_is_surely_not_there_is_known_to_be_empty(tmp_path: Path) -> None:
+    seen = look(machine(tmp_path, "ext4 1 1 - Live 0x0\n"))
+    assert {Need.NFT, Need.NFT_IPTABLES, Need.IP_SET} <= seen.empty
+    assert Need.CONNTRACK_NETLINK in seen.empty
+
+
+def test_where_nothing_tells_what_is_built_in_nothing_is_called_empty(tmp_path: Path) -> None:
+    """A container without /lib/modules, and without the right to read symbols."""
+    seen = look(machine(tmp_path, "ext4 1 1 - Live 0x0\n", None))
+    assert Need.NFT in seen.missing
+    assert not {Need.NFT, Need.NFT_IPTABLES, Need.IP_SET} & seen.empty
+
+
+def test_rules_that_nft_reads_in_place_of_iptables_are_not_called_empty(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without nft_compat iptables-nft is not asked, though its table is there."""
+    monkeypatch.setattr(look_module, "nft_tables", lambda: (NftTable("ipv4", "filter"),))
+    seen = look(machine(tmp_path, "nf_tables 1 1 - Live 0x0\n"))
+    assert Need.NFT_IPTABLES in seen.missing
+    assert not {Need.NFT, Need.NFT_IPTABLES} & seen.empty
+
+
+@pytest.mark.parametrize(
+    ("tables", "empty"),
+    [
+        ((), {Need.NFT, Need.NFT_IPTABLES}),
+        ((NftTable("ipv4", "filter"),), {Need.NFT}),
+        ((NftTable("inet", "filter"),), {Need.NFT_IPTABLES}),
+    ],
+)
+def test_of_nft_that_answers_it_is_known_what_it_has_not(
+    tables: tuple[NftTable, ...], empty: set[Need], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(look_module, "nft_tables", lambda: tables)
+    assert look(machine(tmp_path, None)).empty & {Need.NFT, Need.NFT_IPTABLES} == empty
+
+
+def test_an_nft_that_does_not_answer_is_not_called_empty(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken() -> tuple[NftTable, ...]:
+        raise OSError(5, "Input/output error")
+
+    monkeypatch.setattr(look_module, "nft_tables", broken)
+    assert not look(machine(tmp_path, None)).empty & {Need.NFT, Need.NFT_IPTABLES}
+
+
 def test_a_refusal_is_a_lack_of_privilege(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def refused() -> tuple[NftTable, ...]:
         raise PermissionError(1, "Operation not permitted")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,8 @@ import pytest
 from calitop.cni.index import NodeIndex
 from calitop.counters.compare import compare
 from calitop.explain.network_words import no_way_words
+from calitop.model.network import Link
+from calitop.model.node import Known, Pod, PodSign
 from calitop.outline import Outline
 from calitop.snapshot.open import open_snapshots
 from tests.tui.node import POD_B, write_node
@@ -194,3 +197,24 @@ def test_plain_signs_where_the_terminal_has_no_others(term: str, encoding: str, 
 def test_plain_signs_are_plain() -> None:
     """No sign of the ASCII set needs a glyph."""
     assert all(str(value).isascii() for value in vars(ASCII).values())
+
+
+def test_the_detail_of_an_interface_tells_its_pod_and_where_that_is_known_from(view: View) -> None:
+    """Sources that disagree stand there in words."""
+    known = (Known("name", "/var/log/pods/x"), Known("interface", "the hash"))
+    pod = Pod("default", "web-0", "10.0.0.5/32", "n", POD_B, known_from=known, conflicts=("a says b",))
+    state = replace(view.state, pods=(pod,))
+    shown = replace(view, state=state, index=NodeIndex(state))
+    lines = [fact.text for fact in facts_of(shown, LinkId(POD_B), None, UNICODE)]
+    assert "pod default/web-0  10.0.0.5/32  node n" in lines
+    assert "sources disagree: a says b" in lines
+    assert "known: name from /var/log/pods/x; interface from the hash" in lines
+
+
+def test_behind_an_interface_without_a_name_stands_the_namespace_of_a_process(view: View) -> None:
+    links = (Link(POD_B, 9, "veth", peer_index=2, peer_netns=4),)
+    sign = PodSign("namespace", "network namespace of process 7 (x)", space=4, ends=((2, None),))
+    state = replace(view.state, links=links, pods=(), pod_signs=(replace(sign, addresses=("10.0.0.5/32",)),))
+    shown = replace(view, state=state, index=NodeIndex(state))
+    lines = [fact.text for fact in facts_of(shown, LinkId(POD_B), None, UNICODE)]
+    assert "behind it  network namespace of process 7 (x)  10.0.0.5/32" in lines

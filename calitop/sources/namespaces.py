@@ -13,7 +13,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from calitop.probe.rtnetlink import namespace_id
+from calitop.sources.rtnetlink import namespace_id
 
 _FOLDERS = (Path("/run/netns"), Path("/var/run/netns"), Path("/run/docker/netns"))
 _NSFS = re.compile(r"\snet:\[\d+\]\s(\S+)\s")
@@ -33,11 +33,15 @@ class Spaces:
     denied: list[str] = field(default_factory=list)
 
 
-def spaces_by_id() -> Spaces:
-    """Every namespace that has a number in the calling thread's namespace."""
+def spaces_by_id(processes: bool = True) -> Spaces:
+    """Every namespace that has a number in the calling thread's namespace.
+
+    Args:
+        processes: Look at those of processes too, not only at those that have a name.
+    """
     spaces = Spaces()
     seen: set[tuple[int, int]] = set()
-    for path in _files():
+    for path in _files(processes):
         try:
             descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
         except PermissionError:
@@ -58,7 +62,7 @@ def spaces_by_id() -> Spaces:
     return spaces
 
 
-def _files() -> Iterator[str]:
+def _files(processes: bool) -> Iterator[str]:
     """Files that may be namespaces: named ones first, they outlive processes."""
     for folder in _FOLDERS:
         with suppress(OSError):
@@ -66,7 +70,7 @@ def _files() -> Iterator[str]:
     with suppress(OSError):
         yield from _mounted(Path("/proc/self/mountinfo").read_text("utf-8", "replace"))
     with suppress(OSError):
-        yield from (f"/proc/{name}/ns/net" for name in _processes())
+        yield from (f"/proc/{name}/ns/net" for name in (process_ids() if processes else ()))
 
 
 def _mounted(text: str) -> Iterator[str]:
@@ -76,5 +80,10 @@ def _mounted(text: str) -> Iterator[str]:
             yield found[1].encode().decode("unicode_escape")
 
 
-def _processes() -> Iterator[str]:
+def process_ids() -> Iterator[str]:
+    """The processes that run now.
+
+    Raises:
+        OSError: There is no /proc.
+    """
     return (path.name for path in Path("/proc").iterdir() if path.name.isdecimal())
