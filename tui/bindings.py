@@ -190,8 +190,23 @@ KEYS = (
     ),
     Key("files", "f", "files", "files", "Every file that was read, and its problems.", "Showing"),
     Key("save", "s", "save", "save", "Save a snapshot of the live node; a path as text.", "Other"),
-    Key("copy", "y", "copy", "copy", "Copy the selected thing as text.", "Other"),
-    Key("help", "question_mark", "help", "help", "The signs on screen, then all keys.", "Other", PANES),
+    Key(
+        "copy",
+        "y,ctrl+y",
+        "copy",
+        "copy",
+        "Copy the selected thing as text; ctrl+y while something is typed.",
+        "Other",
+    ),
+    Key(
+        "help",
+        "question_mark,f1",
+        "help",
+        "help",
+        "What is on screen now, then all keys; f1 while something is typed.",
+        "Other",
+        PANES,
+    ),
     Key("quit", "q", "app.quit", "quit", "Leave calitop.", "Other", PANES),
 )
 

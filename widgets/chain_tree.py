@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import Literal
 
@@ -31,6 +31,7 @@ NARROW = 64
 """Cells below which levels are indented by one cell only."""
 
 NO_HITS = "no rule was hit since the baseline; i shows all rules"
+NO_BASELINE = "there is no baseline to count hits from; i shows all rules"
 
 _LABEL = Column("label", "", 0, 26, 10_000)
 _SINCE = Column("since", "since", 1, 6, 9, right=True)
@@ -83,7 +84,6 @@ class ChainTree(VirtualRows):
     def filter_hits(self, hits_only: bool) -> None:
         """Show only rules that counted since the baseline, or all again."""
         self.hits_only = hits_only
-        self.empty_because = NO_HITS if hits_only else ""
         self._keep_row(self._filter)
         self.title_changed()
 
@@ -94,6 +94,12 @@ class ChainTree(VirtualRows):
             return self.outline.keep(None)
         hits = self.view.hits
         self.outline.keep(lambda key, index: (key, index) in hits, barred=self._surely_quiet)
+
+    def empty_words(self) -> str:
+        """That the filter hides all there is, or why there is nothing."""
+        if not self.hits_only or self.view is None or not self._present:
+            return super().empty_words()
+        return NO_BASELINE if self.view.counts is None else NO_HITS
 
     def _surely_quiet(self, key: ChainKey, index: int | None) -> bool:
         """Nothing came this way: a packet below was counted on another way to the same chain."""
@@ -302,11 +308,18 @@ class ChainTree(VirtualRows):
         text = words.number(row, figures, column, placed.width)
         blanks = " " * (placed.width - width_of(text))
         yield Piece(blanks)
-        yield Piece(text, words.number_look(row, figures, column))
+        sign = words.number_sign(row, figures, column)
+        yield Piece(text, words.number_look(row, figures, column), sign)
+
+    def title_pieces(self) -> Iterator[Piece]:
+        """The view in use, what is left out of it, and whether rules are all there is."""
+        yield Piece(f"Chains {self._present}")
+        yield Piece("by hook" if self.arrangement == "hook" else "by chain")
+        if self.hits_only:
+            yield Piece("hits only")
+        if self.view is not None and self.view.index.bpf is not None:
+            yield Piece(f"{self.signs.bpf} BPF decides", sign="bpf")
 
     def pane_title(self) -> str:
-        """The view in use, and what moved in it."""
-        arrangement = "by hook" if self.arrangement == "hook" else "by chain"
-        only = "  hits only" if self.hits_only else ""
-        hidden = "" if self.view is None or self.view.index.bpf is None else f"  {self.signs.bpf} BPF decides"
-        return f"Chains {self._present}  {arrangement}{only}{hidden}"
+        """The same as text."""
+        return "  ".join(piece.text for piece in self.title_pieces())

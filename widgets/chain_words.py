@@ -33,28 +33,29 @@ class RowWords:
     def label(self, row: Row, step: int = 2) -> list[Piece]:
         """The row without its numbers, as long as it is; `step` cells of indent a level."""
         indent = Piece(" " * (step * row.depth))
-        opener = Piece(self._opener(row), "dim")
+        opener = self._opener(row)
         if row.rule is not None:
             return [indent, opener, *self._rule(row)]
         if row.element is not None:
             return [indent, opener, *self._element(row)]
         return [indent, opener, *self._chain(row)]
 
-    def _opener(self, row: Row) -> str:
+    def _opener(self, row: Row) -> Piece:
         if not row.openable:
-            return "  "
-        return (self.signs.opened if row.is_open else self.signs.closed) + " "
+            return Piece("  ", "dim")
+        sign = "opened" if row.is_open else "closed"
+        return Piece(f"{getattr(self.signs, sign)} ", "dim", sign)
 
     def _rule(self, row: Row) -> Iterable[Piece]:
         rule = row.rule
         assert rule is not None
         yield Piece(f"{self.signs.unknown if rule.number is None else rule.number} ", "dim")
         if row.map is not None:
-            yield Piece(self._verb_sign(rule.verb), "strong")
+            yield self._verb(rule.verb)
             yield Piece(plain(f"@{row.map.name}"), self.view.index.owner_of_map(row.map) or "")
             yield Piece(f"  {plain(map_key_words(rule))}")
         elif row.targets:
-            yield Piece(self._verb_sign(rule.verb), "strong")
+            yield self._verb(rule.verb)
             names = " ".join(target.chain for target in row.targets)
             yield Piece(plain(names), owner_of(self.view, row.targets[0]))
         elif action := plain(rule_action(rule)):
@@ -65,8 +66,9 @@ class RowWords:
         if comment := plain(rule_comment(rule)):
             yield Piece(f'  "{comment}"', "note")
 
-    def _verb_sign(self, verb: Verb | None) -> str:
-        return f"{self.signs.goto if verb == 'goto' else self.signs.jump} "
+    def _verb(self, verb: Verb | None) -> Piece:
+        sign = "goto" if verb == "goto" else "jump"
+        return Piece(f"{getattr(self.signs, sign)} ", "strong", sign)
 
     def _element(self, row: Row) -> Iterable[Piece]:
         """Key, where it leads, options and counter; the counter is that of the last whole reading."""
@@ -76,7 +78,8 @@ class RowWords:
         yield Piece(plain(key))
         lead = maps.lead(row.map, row.element)
         if row.targets:
-            yield Piece(f" {self._verb_sign(lead.verb if lead else None)}", "strong")
+            yield Piece(" ")
+            yield self._verb(lead.verb if lead else None)
             yield Piece(plain(row.targets[0].chain), owner_of(self.view, row.targets[0]))
             yield from self._marks(row)
             if words := self.view.index.role_of_chain(row.targets[0]).words:
@@ -88,9 +91,12 @@ class RowWords:
 
     def _marks(self, row: Row) -> Iterable[Piece]:
         if any(not self.view.chains[target].present for target in row.targets):
-            yield Piece(f" {self.signs.missing} not in this text", "note")
+            yield from self._missing()
         elif row.targets and not row.is_open:
             yield from self._moved(row.targets)
+
+    def _missing(self) -> Iterable[Piece]:
+        return Piece(" "), Piece(f"{self.signs.missing} not in this text", "note", "missing")
 
     def _moved(self, keys: Sequence[ChainKey]) -> Iterable[Piece]:
         if moved := sum(map(self.view.moved_in, keys)):
@@ -104,7 +110,7 @@ class RowWords:
             policy = None if row.chain is None else row.chain.policy
             yield Piece(title, VERDICTS.get(policy or "", ""))
         elif row.kind == "reference":
-            yield Piece(f"{self.signs.above} {title}", "dim")
+            yield Piece(f"{self.signs.above} {title}", "dim", "above")
         elif row.kind == "note":
             yield Piece(title, "note")
         elif row.map is not None:
@@ -117,7 +123,7 @@ class RowWords:
 
     def _chain_facts(self, row: Row, key: ChainKey) -> Iterable[Piece]:
         if row.kind == "missing":
-            yield Piece(f" {self.signs.missing} not in this text", "note")
+            yield from self._missing()
             return
         if row.chain is not None and row.chain.policy:
             yield Piece(f"  policy {row.chain.policy}", "deny" if row.chain.policy == "DROP" else "dim")
@@ -141,16 +147,15 @@ class RowWords:
         number = figures.packets if column == "packets" else figures.bytes
         return numbers.count(number, width, self.signs)
 
+    def number_sign(self, row: Row, figures: Figures, column: str) -> str:
+        """Field of `Signs` that stands before a number."""
+        if column != "since" or (figures.since_packets or 0) <= 0:
+            return ""
+        return "alarm" if self._is_alarm(row, figures) else "hot" if figures.heat >= 3 else ""
+
     def _since(self, row: Row, figures: Figures, width: int) -> str:
-        sign = ""
-        if (figures.since_packets or 0) > 0:
-            sign = (
-                self.signs.alarm
-                if self._is_alarm(row, figures)
-                else self.signs.hot
-                if figures.heat >= 3
-                else ""
-            )
+        name = self.number_sign(row, figures, "since")
+        sign = getattr(self.signs, name) if name else ""
         text = numbers.since(figures.since_packets, figures.exact, width - width_of(sign), self.signs)
         return sign + text
 
@@ -199,6 +204,6 @@ def fit_label(pieces: Sequence[Piece], width: int, cut: str) -> list[Piece]:
         if room <= 0:
             break
         taken = shorten_end(piece.text, room, cut)
-        fitted.append(Piece(taken, piece.look))
+        fitted.append(piece._replace(text=taken))
         room -= width_of(taken)
     return [*fitted, Piece(" " * max(0, room))]

@@ -169,7 +169,8 @@ class CheckList(VirtualRows):
         for number, placed in enumerate(fit(self._columns, width)):
             text, look = texts[placed.column.id]
             yield Piece(" " if number else "")
-            yield Piece(cell(text, placed.width, lose="end", cut=self.signs.cut), look)
+            sign = "alarm" if placed.column.id == "standing" and row.standing == "error" else ""
+            yield Piece(cell(text, placed.width, lose="end", cut=self.signs.cut), look, sign)
 
     def pane_title(self) -> str:
         """How many there are."""

@@ -14,7 +14,7 @@ from widgets.view import Subject
 def wrapped(facts: Sequence[Fact], width: int) -> list[Fact]:
     """The facts in lines of at most `width` cells; each line still leads where its fact does."""
     return [
-        Fact(("" if number == 0 else "  ") + line, fact.look, fact.target)
+        fact._replace(text=line) if number == 0 else Fact(f"  {line}", fact.look, fact.target)
         for fact in facts
         for number, line in enumerate(wrap(fact.text, max(8, width - 2)))
     ]
@@ -42,6 +42,11 @@ class Detail(FactList):
         if not is_same:
             self.move_to(0)
             self.scroll_home(animate=False, force=True, immediate=True)
+
+    @property
+    def facts(self) -> Sequence[Fact]:
+        """What is known, before it is wrapped."""
+        return self._facts
 
     @property
     def text(self) -> str:

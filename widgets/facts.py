@@ -27,6 +27,8 @@ class Fact(NamedTuple):
     look: str = ""
     target: Subject | None = None
     """Where enter leads from here."""
+    sign: str = ""
+    """Field of `Signs` that the text begins with."""
 
 
 def chain_words(key: ChainKey) -> str:

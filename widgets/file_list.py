@@ -11,6 +11,9 @@ from widgets.lines import FactList
 from widgets.signs import UNICODE, Signs
 from widgets.text import plain, wrap
 
+_TEXT = "        "
+"""Before a line that was not understood."""
+
 
 def file_facts(state: NodeState, resets: Sequence[Reset] = ()) -> list[Fact]:
     """Warnings first, then counters that were restarted, then each file with its problems."""
@@ -22,7 +25,7 @@ def file_facts(state: NodeState, resets: Sequence[Reset] = ()) -> list[Fact]:
             where = "the whole file" if problem.line is None else f"line {problem.line}"
             facts.append(Fact(f"    {where}: {problem.why}", "deny"))
             if problem.text:
-                facts.append(Fact(f"        {problem.text}", "dim"))
+                facts.append(Fact(f"{_TEXT}{problem.text}", "dim"))
     return facts
 
 
@@ -51,15 +54,35 @@ class FileList(FactList):
         self.empty_because = "nothing was read"
         self._state = state
         self._resets = resets
+        self._facts: Sequence[Fact] = ()
+        self._numbers: Sequence[int] = ()
+        """For each line on screen the fact that it is of."""
 
     def lay_out(self, width: int) -> Sequence[Fact]:
         """Every fact wrapped, its other lines as far in as the first."""
         room = max(8, width - 2)
-        return [
-            Fact(_indent(fact.text) + line, fact.look)
-            for fact in file_facts(self._state, self._resets)
+        self._facts = file_facts(self._state, self._resets)
+        wrapped = [
+            (number, Fact(_indent(fact.text) + line, fact.look))
+            for number, fact in enumerate(self._facts)
             for line in wrap(fact.text.strip(), room - len(_indent(fact.text)))
         ]
+        self._numbers = [number for number, _ in wrapped]
+        return [fact for _, fact in wrapped]
+
+    def words_of(self, line: int) -> str:
+        """What the line is about: a problem, or what stands at the edge."""
+        fact = self._facts[self._numbers[line]]
+        return "the problem" if _indent(fact.text) else f"'{fact.text.partition('  ')[0]}'"
+
+    def text_of(self, line: int) -> str:
+        """The file or problem that the line is about: file, reason, what was not understood."""
+        at = self._numbers[line]
+        first = next(n for n in range(at, -1, -1) if len(_indent(self._facts[n].text)) < len(_TEXT))
+        file = next(n for n in range(first, -1, -1) if not _indent(self._facts[n].text))
+        shown = [self._facts[file].text, *([self._facts[first].text] if first != file else [])]
+        after = self._facts[first + 1 : first + 2] if first != file else []
+        return "\n".join([*shown, *(fact.text for fact in after if fact.text.startswith(_TEXT))])
 
     def go_to(self, file: str) -> None:
         """Put the cursor on a file."""

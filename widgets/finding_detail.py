@@ -57,10 +57,13 @@ def _finding_lines(found: Finding, width: int, signs: Signs) -> Iterator[DetailL
 def _evidence_lines(number: int, each: Evidence, width: int, signs: Signs) -> Iterator[DetailLine]:
     where = f"on {each.node}: " if each.node else ""
     head = f"{signs.jump} {each.kind:<6} "
+    lead = Piece(head, "dim", "jump")
     label = "evidence" if number == 0 else ""
     for at, line in enumerate(wrap(where + each.text, max(NARROWEST, width - LABEL - len(head) - 1))):
         first = Piece(f" {label if at == 0 else '':<{LABEL}}", "dim")
-        yield DetailLine((first, Piece(head if at == 0 else " " * len(head), "dim"), Piece(line)), number)
+        yield DetailLine(
+            (first, lead if at == 0 else lead._replace(text=" " * len(head), sign=""), Piece(line)), number
+        )
 
 
 def _waiting_lines(row: CheckRow, room: int) -> Iterator[DetailLine]:

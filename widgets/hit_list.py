@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
+from calitop.report.text import number
 from widgets.answer_line import Line, Place
+from widgets.copied import rule_command
 from widgets.lines import LineList
 from widgets.moved_lines import Showing, node_lines
 from widgets.pieces import Piece
 from widgets.signs import UNICODE, Signs
 from widgets.text import wrap
 from widgets.verdict_lines import verdict_lines
+from widgets.view import RuleId
 
 if TYPE_CHECKING:
     from calitop.verdict.answer import Answer
@@ -25,6 +28,17 @@ def answer_lines(answer: Answer, how: Showing) -> list[Line]:
     for node, hooks in zip(answer.nodes, answer.hooks, strict=True):
         lines += [Line(()), *node_lines(node, hooks, how)]
     return lines
+
+
+def line_text(answer: Answer, line: Line) -> str:
+    """A line as text: of a rule or policy the whole of it, however narrow the terminal."""
+    place = line.place
+    for node in answer.nodes:
+        for each in node.moved if place is not None and node.name == place.node else ():
+            if place is not None and place.subject == RuleId(each.key, each.index):
+                told = each.text if each.rule is None else rule_command(each.key, each.rule)
+                return f"{node.name}: +{number(each.delta.packets)} packets  {told}"
+    return "".join(piece.text for piece in line.pieces).strip()
 
 
 class HitList(LineList[Line]):
@@ -60,6 +74,11 @@ class HitList(LineList[Line]):
         line = next((n for n, line in enumerate(self.lines) if place and line.place == place), None)
         if line is not None:
             self.move_to(line)
+
+    @property
+    def verdict_height(self) -> int:
+        """Lines of the verdict at the top, with its proof."""
+        return next((n for n, line in enumerate(self.lines) if not line.pieces), 0)
 
     def place(self, line: int) -> Place | None:
         """Where the line leads."""

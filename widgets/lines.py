@@ -59,4 +59,5 @@ class FactList(LineList[Fact]):
 
     def row_pieces(self, line: int, width: int) -> Iterable[Piece]:
         """The line, one cell off the edge."""
-        return [Piece(" "), Piece(self.lines[line].text, self.lines[line].look)]
+        fact = self.lines[line]
+        return [Piece(" "), Piece(fact.text, fact.look, fact.sign)]

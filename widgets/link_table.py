@@ -111,10 +111,9 @@ class LinkRows:
         for column in placed:
             text = self.text(link, column.column.id, column.width)
             yield Piece(" " if column is not placed[0] else "")
-            yield Piece(
-                cell(text, column.width, column.column.right, cut=self.signs.cut),
-                self._look(link, column.column.id),
-            )
+            shown = cell(text, column.width, column.column.right, cut=self.signs.cut)
+            sign = "bpf" if text and column.column.id == "bpf" else ""
+            yield Piece(shown, self._look(link, column.column.id), sign)
 
     def _look(self, link: Link, column: str) -> str:
         if column == "owner":

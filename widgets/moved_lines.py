@@ -96,13 +96,15 @@ def _moved(node: str, each: Moved, how: Showing) -> Line:
     words = shorten_end(plain(_words(each, signs)), max(0, room - chain), signs.cut)
     return Line(
         (
-            Piece(signs.alarm if loud else " ", "alarm" if loud else ""),
+            Piece(signs.alarm, "alarm", "alarm") if loud else Piece(" "),
             Piece(cell(amount, _AMOUNT, True), "alarm" if loud else look or "warm"),
-            Piece(" " + part + " ", look or ("deny" if loud else "hot")),
+            Piece(
+                " " + part + " ", look or ("deny" if loud else "hot"), "part" if signs.part in part else ""
+            ),
             Piece(cell(table, _TABLE, cut=signs.cut), look),
             Piece(cell(each.key.chain, chain, cut=signs.cut), look),
             Piece(cell(place, _NUMBER + 1, True, cut=signs.cut) + " ", look),
-            Piece(words, look or _verdict_look(each)),
+            Piece(words, look or _verdict_look(each), "goto" if _is_goto(each) else ""),
         ),
         Place(node, RuleId(each.key, each.index)),
     )
@@ -136,7 +138,7 @@ def _bar(packets: int, of: int | None, signs: Signs) -> str:
     if not of:
         return " " * BAR
     marks = min(BAR, max(1 if packets else 0, packets * BAR // of))
-    return signs.live * marks + " " * (BAR - marks)
+    return signs.part * marks + " " * (BAR - marks)
 
 
 def _is_loud(each: Moved) -> bool:
@@ -149,11 +151,15 @@ def _verdict_look(each: Moved) -> str:
     return "accept" if each.rule is not None and each.rule.target == "ACCEPT" else ""
 
 
+def _is_goto(each: Moved) -> bool:
+    return each.rule is not None and each.rule.verb == "goto"
+
+
 def _words(each: Moved, signs: Signs) -> str:
     if each.rule is None:
         return each.text.removeprefix("policy ")
     remark, action = rule_comment(each.rule), rule_action(each.rule)
-    if each.rule.verb == "goto":
+    if _is_goto(each):
         action = f"{signs.goto} {action}"
     words = (action, rule_conditions(each.rule), f'"{remark}"' if remark else "")
     return "  ".join(word for word in words if word)

@@ -71,7 +71,8 @@ def link_facts(view: View, link: Link, signs: Signs) -> Iterator[Fact]:
     for one in view.state.bpf:
         if one.dev == link.name:
             words = (one.kind, one.direction, one.name, one.text)
-            yield Fact(f"{signs.bpf} BPF or filter: " + " ".join(word for word in words if word))
+            said = " ".join(word for word in words if word)
+            yield Fact(f"{signs.bpf} BPF or filter: {said}", sign="bpf")
     if view.index.role_of_link(link) == "workload":
         yield from bpf_facts(view)
     yield from _interface_chains(view, link.name)

@@ -40,9 +40,25 @@ class Pages(LineList[Fact]):
         return [piece for fact in self._pages[self._at][1] for piece in hung(fact, room)]
 
     def row_pieces(self, line: int, width: int) -> Iterable[Piece]:
-        """The line."""
+        """The line; where it has two columns, the look is that of the first."""
         fact = self.lines[line]
-        return [Piece(fact.text, fact.look)]
+        gap = _gap(fact.text)
+        if gap <= 0 or not fact.look:
+            return [Piece(fact.text, fact.look)]
+        indent = len(fact.text) - len(fact.text.lstrip())
+        name = Piece(fact.text[indent:gap], fact.look)
+        return [Piece(" " * indent), name, Piece(fact.text[gap:])]
+
+    @property
+    def text(self) -> str:
+        """The page as text."""
+        title, facts = self._pages[self._at]
+        return "\n".join([title, *(fact.text for fact in facts)])
+
+    @property
+    def page(self) -> str:
+        """Title of the page that is turned to."""
+        return self._pages[self._at][0]
 
     def pane_title(self) -> str:
         """Title, number of the page, and how to turn it."""
@@ -55,7 +71,13 @@ def hung(fact: Fact, width: int) -> list[Fact]:
     text = fact.text
     if len(text) <= width:
         return [fact]
-    gap = text.find("  ", len(text) - len(text.lstrip()))
+    gap = _gap(text)
     start = len(text) - len(text[gap:].lstrip()) if gap > 0 else 2
     first, *rest = wrap(text[start:], max(10, width - start))
-    return [Fact(text[:start] + first, fact.look), *(Fact(" " * start + line, fact.look) for line in rest)]
+    look = fact.look if gap <= 0 else ""
+    return [Fact(text[:start] + first, fact.look), *(Fact(" " * start + line, look) for line in rest)]
+
+
+def _gap(text: str) -> int:
+    """Where the blanks before the second column begin; -1 where there is one column."""
+    return text.find("  ", len(text) - len(text.lstrip()))

@@ -14,7 +14,7 @@ from widgets.answer_line import Place
 from widgets.path_rows import PathRows, hook_words
 from widgets.path_shown import ShownBranch, ShownPath, ShownStep
 from widgets.pieces import Piece
-from widgets.signs import UNICODE, Signs
+from widgets.signs import Signs
 from widgets.text import plain, shorten_end, width_of, wrap
 from widgets.view import RuleId
 
@@ -56,9 +56,13 @@ class Showing:
 
 def verdict_words(verdict: PathVerdict, signs: Signs) -> str:
     """The verdict with the sign that stands beside its colour."""
-    good = "✔" if signs == UNICODE else "+"
-    sign = {"delivered": good, "undecided": "?", "left": signs.goto}.get(verdict, signs.alarm)
-    return f"{sign} {verdict.upper()}"
+    sign = verdict_sign(verdict)
+    return f"{getattr(signs, sign) if sign else '?'} {verdict.upper()}"
+
+
+def verdict_sign(verdict: PathVerdict) -> str:
+    """The field of `Signs` for it; empty for undecided."""
+    return {"delivered": "passed", "undecided": "", "left": "goto"}.get(verdict, "alarm")
 
 
 def path_lines(shown: ShownPath, how: Showing) -> Iterator[PathLine]:
@@ -87,7 +91,9 @@ class _Layout:
         title = "STEPS ON EVERY WAY" if path.branches else "STEPS"
         yield self._title(f"{title}   {len(path.steps)}")
         if path.steps:
-            yield PathLine((self._rows.heads("packets" if self.shown.unpredicted is None else "since"),))
+            yield PathLine(
+                (self._rows.heads("packets" if self.shown.unpredicted is None else "since"),), at="heads"
+            )
         yield from self._steps(self.shown.steps, None)
         for at, branch in enumerate(self.shown.branches):
             yield from self._branch(at, branch)
@@ -100,21 +106,24 @@ class _Layout:
         because = "it depends on what nothing tells that was read" if path.branches else path.because
         head = f" {verdict_words(path.verdict, self.how.signs)} "
         first, *rest = wrap(because, max(10, self.how.width - width_of(head) - 1))
-        yield PathLine((Piece(head, LOOKS[path.verdict]), Piece(f" {first}", "strong")), place, at="verdict")
+        verdict = Piece(head, LOOKS[path.verdict], verdict_sign(path.verdict))
+        yield PathLine((verdict, Piece(f" {first}", "strong")), place, at="verdict")
         blank = " " * (width_of(head) + 1)
         yield from (PathLine((Piece(blank + line, "strong"),), place) for line in rest)
 
     def _ends(self) -> Iterator[PathLine]:
         """Each end in one line, from which enter leads to the whole of it."""
         signs = self.how.signs
-        fits = {True: signs.agreed, False: signs.stood, None: " "}
+        fits = {True: "agreed", False: "stood", None: ""}
         for at, shown in enumerate(self.shown.branches):
             label = "could be" if at == 0 else ""
             branch = shown.branch
             words = f"{_end(branch)}, if {branch.condition}"
             room = max(10, self.how.width - _LABEL - 5)
+            sign, look = fits[shown.fits], "dim" if shown.fits is None else "hot"
             pieces = (
-                Piece(f" {fits[shown.fits]} {label:<{_LABEL}}", "dim" if shown.fits is None else "hot"),
+                Piece(f" {getattr(signs, sign) if sign else ' '} ", look, sign),
+                Piece(f"{label:<{_LABEL}}", look),
                 Piece(shorten_end(plain(words), room, signs.cut)),
             )
             yield PathLine(pieces, branch=at)
@@ -175,16 +184,20 @@ class _Layout:
     def _branch(self, at: int, shown: ShownBranch) -> Iterator[PathLine]:
         branch, signs, is_open = shown.branch, self.how.signs, at in self.how.opened
         yield PathLine(())
-        opener = signs.opened if is_open else signs.closed
+        opener = "opened" if is_open else "closed"
         for row, text in enumerate(wrap(f"IF {branch.condition}", max(10, self.how.width - 4))):
-            before = f" {opener} " if row == 0 else "   "
-            yield PathLine((Piece(before + text, "strong"),), branch=at, at=("branch", at, row))
+            before = Piece(f" {getattr(signs, opener)} ", "strong", opener) if row == 0 else Piece("   ")
+            yield PathLine((before, Piece(text, "strong")), branch=at, at=("branch", at, row))
         head = f" {verdict_words(branch.verdict, signs)} "
         text = f"{branch.because}{_FITS[shown.fits]}  ({plural(len(branch.steps), 'more step')})"
         first, *rest = wrap(text, max(10, self.how.width - width_of(head) - 4))
         end = ("branch", at, "end")
         look = LOOKS[branch.verdict].replace("alarm", "deny")  # it may be: loud is only what is certain
-        yield PathLine((Piece("  "), Piece(head, look), Piece(f" {first}")), shown.place, at=end)
+        yield PathLine(
+            (Piece("  "), Piece(head, look, verdict_sign(branch.verdict)), Piece(f" {first}")),
+            shown.place,
+            at=end,
+        )
         blank = " " * (width_of(head) + 3)
         yield from (PathLine((Piece(blank + line),), shown.place, at=end) for line in rest)
         if is_open:

@@ -7,7 +7,7 @@ from collections.abc import Hashable, Iterable, Sequence
 from widgets.answer_line import Place
 from widgets.lines import LineList
 from widgets.path_lines import PathLine, Showing, path_lines
-from widgets.path_shown import ShownPath
+from widgets.path_shown import ShownPath, ShownStep
 from widgets.pieces import Piece
 from widgets.signs import UNICODE, Signs
 from widgets.text import wrap
@@ -52,6 +52,17 @@ class PathList(LineList[PathLine]):
     def place(self, line: int) -> Place | None:
         """Where the line leads."""
         return self.lines[line].place if line < len(self.lines) else None
+
+    def step(self, line: int) -> ShownStep | None:
+        """The step that the line shows."""
+        at = self.at(line)
+        if self.shown is None or not (isinstance(at, tuple) and len(at) == 2):
+            return None
+        branch, number = at
+        if branch == "unpredicted":
+            return None
+        steps = self.shown.steps if branch is None else self.shown.branches[branch].steps
+        return steps[number]
 
     # Branches --------------------------------------------------------------------------
 
@@ -119,6 +130,11 @@ class PathList(LineList[PathLine]):
             return [PathLine((Piece(f" {text}"),)) for text in texts]
         how = Showing(room, self.signs, self._opened, self._with_passed)
         return list(path_lines(self.shown, how))
+
+    def painted_heads(self) -> list[str]:
+        """The heads stand in a line that scrolls."""
+        lines = (self.lines[line] for line in self.visible_lines())
+        return [word for line in lines if line.at == "heads" for word in line.pieces[0].text.split()]
 
     def row_pieces(self, line: int, width: int) -> Iterable[Piece]:
         """The line."""

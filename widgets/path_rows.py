@@ -54,9 +54,10 @@ class PathRows:
     def step(self, one: ShownStep, *, is_new: bool, is_end: bool) -> Iterator[Piece]:
         """A step; `is_new` where node or hook differ from the row above, `is_end` where it is lost."""
         loud = one.agreement == "still"
-        fate = {"moved": self.signs.agreed, "still": self.signs.stood}.get(one.agreement or "", " ")
         lost = is_end and not loud
-        yield Piece(self.signs.alarm if lost else fate, "alarm" if lost else "hot" if loud else "accept")
+        fate = "alarm" if lost else {"moved": "agreed", "still": "stood"}.get(one.agreement or "", "")
+        sign = getattr(self.signs, fate) if fate else " "
+        yield Piece(sign, "alarm" if lost else "hot" if loud else "accept", fate)
         warm = "warm" if one.agreement == "moved" else ""
         yield Piece(" " + cell(self._count(one), _AMOUNT, True) + " ", "hot" if loud else warm)
         step, lane = one.step, "" if is_new else "dim"
@@ -81,7 +82,8 @@ class PathRows:
         one = shown.moved
         look = "hot" if one.whose == "flow" else ""
         amount = numbers.since(one.delta.packets, one.delta.exact, _AMOUNT, self.signs)
-        yield Piece(self.signs.unforeseen + " " + cell(amount, _AMOUNT, True) + " ", look)
+        yield Piece(self.signs.unforeseen + " ", look, "unforeseen")
+        yield Piece(cell(amount, _AMOUNT, True) + " ", look)
         later = "established" if one.whose == "later" else ""
         table = f"{_family(one.key.family)}{one.key.table or ''}"
         yield from self._cells(("node", one.node, ""), ("hook", later, "dim"), ("table", table, ""))
@@ -93,7 +95,8 @@ class PathRows:
         step = one.step
         yield from self._cells(("chain", step.chain or "", ""), ("number", _number(one), ""))
         look = VERDICTS.get(step.action.split(" ")[0], "")
-        yield from self._cells(("action", self._action(one), look))
+        for piece in self._cells(("action", self._action(one), look)):
+            yield piece._replace(sign=_verb(step.action))
         if "words" in self.widths:
             yield Piece(shorten_end(plain(one.words), self.widths["words"], self.signs.cut), "dim")
 
@@ -124,9 +127,14 @@ class PathRows:
 
     def _action(self, one: ShownStep) -> str:
         """`↳ cali-FORWARD` for a jump, as in the chain tree."""
-        word, _, rest = one.step.action.partition(" ")
-        signs = {"jump": self.signs.jump, "goto": self.signs.goto}
-        return f"{signs[word]} {rest}" if word in signs else one.step.action
+        verb, rest = _verb(one.step.action), one.step.action.partition(" ")[2]
+        return f"{getattr(self.signs, verb)} {rest}" if verb else one.step.action
+
+
+def _verb(action: str) -> str:
+    """The field of `Signs` for an action that leads to a chain."""
+    word = action.partition(" ")[0]
+    return word if word in ("jump", "goto") else ""
 
 
 def hook_words(one: ShownStep) -> str:

@@ -15,6 +15,7 @@ from calitop.path.node import Node
 from calitop.path.passed_by import Passed
 from calitop.path.steps import Branch, Path, Step
 from calitop.path.three import Truth
+from calitop.report.text import number
 from calitop.report.trace import Told
 from widgets.answer_line import Place
 from widgets.view import LinkId, RuleId, route_id
@@ -84,6 +85,17 @@ class ShownPath:
         yield from self.steps
         for branch in self.branches:
             yield from branch.steps
+
+
+def step_text(one: ShownStep) -> str:
+    """A step in one line, with nothing cut: node, hook, table, chain, number, what happens, why."""
+    step = one.step
+    rule = (step.chain, "policy" if step.kind == "policy" else number(step.number)) if step.chain else ()
+    family = "ipv6" if step.family == "ipv6" else None
+    counted = None if one.delta is None else f"+{number(one.delta.packets)} packets"
+    words = one.words if one.words != step.action else None
+    told = (f"{step.node}:", step.hook, family, step.table, *rule, step.action, words, counted)
+    return "  ".join(part for part in told if part)
 
 
 def shown_path(told: Told, path: Path) -> ShownPath:

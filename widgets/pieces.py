@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Hashable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
+
+from widgets.text import width_of
 
 
 class Piece(NamedTuple):
@@ -12,6 +14,18 @@ class Piece(NamedTuple):
 
     text: str
     look: str = ""
+    sign: str = ""
+    """Field of `Signs` that the text begins with; plain signs are too common to be found in the text."""
+
+
+def cropped(pieces: Iterable[Piece], width: int) -> Iterator[Piece]:
+    """The pieces as far as they stand within `width` cells."""
+    room = width
+    for piece in pieces:
+        yield piece if width_of(piece.text) <= room else piece._replace(text=piece.text[:room])
+        room -= width_of(piece.text)
+        if room <= 0:
+            return
 
 
 @dataclass(frozen=True)

@@ -52,6 +52,10 @@ class Signs:
     """Predicted, but it did not count."""
     unforeseen: str = "+"
     """Counted without being predicted."""
+    passed: str = "✔"
+    """The packets arrived."""
+    part: str = "●"
+    """A fifth of the packets that were sent."""
 
 
 UNICODE = Signs()
@@ -79,6 +83,8 @@ ASCII = Signs(
     bpf="b",
     agreed="v",
     stood="#",
+    passed="+",
+    part="o",
 )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from rich.segment import Segment
 from textual import events
@@ -55,29 +55,32 @@ class Part:
     text: str
     rank: int
     look: str = ""
+    name: str = ""
+    """What the legend explains it by."""
 
 
 def status_parts(status: Status, signs: Signs) -> list[Part]:
     """The parts of the line in order."""
-    parts = [Part("calitop", 7, "dim"), Part(plain(status.node), 0, "strong")]
-    parts += [Part(status.backends, 4)] if status.backends else []
+    parts = [Part("calitop", 7, "dim"), Part(plain(status.node), 0, "strong", "node")]
+    parts += [Part(status.backends, 4, name="backend")] if status.backends else []
     parts.append(_mode(status, signs))
-    parts += [Part(status.stretched, 3)] if status.stretched and not status.paused else []
-    parts += [Part(plain(status.moment), 3)] if status.moment else []
+    is_stretched = status.stretched and not status.paused
+    parts += [Part(status.stretched, 3, name="reading costs …")] if is_stretched else []
+    parts += [Part(plain(status.moment), 3, name="node, moment")] if status.moment else []
     parts += _freshness(status)
-    parts += [Part(f"baseline {plain(status.baseline)}", 2)] if status.baseline else []
+    parts += [Part(f"baseline {plain(status.baseline)}", 2, name="baseline")] if status.baseline else []
     parts += _wrongs(status, signs)
     return parts
 
 
 def _mode(status: Status, signs: Signs) -> Part:
     if status.paused:
-        return Part(f"{signs.paused} paused", 1, "alert")
+        return Part(f"{signs.paused} paused", 1, "alert", "paused")
     if not status.live:
-        return Part(f"{signs.offline} offline", 3)
+        return Part(f"{signs.offline} offline", 3, name="offline")
     if status.failure:
-        return Part(f"{signs.live} not read", 1, "alert")
-    return Part(f"{signs.live} live{_interval(status)}", 1, "live")
+        return Part(f"{signs.live} not read", 1, "alert", "not read")
+    return Part(f"{signs.live} live{_interval(status)}", 1, "live", "live")
 
 
 def _interval(status: Status) -> str:
@@ -92,9 +95,8 @@ def _freshness(status: Status) -> list[Part]:
         return []
     took = "" if status.took_s is None else f" in {_about(status.took_s)}"
     is_old = status.age_s > STALE_POLLS * (status.interval_s or 1.0)
-    return [
-        Part(f"read {numbers.age(status.age_s)} ago{took}", 1 if is_old else 5, "alert" if is_old else "")
-    ]
+    said = f"read {numbers.age(status.age_s)} ago{took}"
+    return [Part(said, 1, "alert", "read, old") if is_old else Part(said, 5, name="read … ago in …")]
 
 
 def _about(seconds: float) -> str:
@@ -108,15 +110,15 @@ def _about(seconds: float) -> str:
 def _wrongs(status: Status, signs: Signs) -> list[Part]:
     parts = []
     if status.failure:
-        parts.append(Part(plain(status.failure), 2, "alert"))
+        parts.append(Part(plain(status.failure), 2, "alert", "failure"))
     if status.resets:
-        parts.append(Part(f"{status.resets} restarted", 4))
+        parts.append(Part(f"{status.resets} restarted", 4, name="restarted"))
     if status.warnings:
         word = "warning" if status.warnings == 1 else "warnings"
-        parts.append(Part(f"{signs.warning} {status.warnings} {word}", 2, "alert"))
+        parts.append(Part(f"{signs.warning} {status.warnings} {word}", 2, "alert", "warnings"))
     if status.problems:
         word = "problem" if status.problems == 1 else "problems"
-        parts.append(Part(f"{status.problems} {word}", 2, "alert"))
+        parts.append(Part(f"{status.problems} {word}", 2, "alert", "problems"))
     return parts
 
 
@@ -125,7 +127,7 @@ def fit_parts(parts: list[Part], width: int, cut: str) -> list[Part]:
     kept = list(parts)
     while len(kept) > 1 and sum(width_of(part.text) + 2 for part in kept) > width:
         kept.remove(max(reversed(kept), key=lambda part: part.rank))
-    return [Part(shorten_end(part.text, max(1, width - 2), cut), part.rank, part.look) for part in kept]
+    return [replace(part, text=shorten_end(part.text, max(1, width - 2), cut)) for part in kept]
 
 
 class StatusLine(Widget):
@@ -164,11 +166,15 @@ class StatusLine(Widget):
         event.stop()
         self.post_message(self.FilesRequested())
 
+    def painted(self) -> list[Part]:
+        """The parts for which there is room."""
+        return fit_parts(self._parts, self.size.width - 1, self.signs.cut)
+
     def render_line(self, y: int) -> Strip:
         """The line."""
         base, width = self.rich_style, self.size.width
         segments = [Segment(" ", base)]
-        for part in fit_parts(self._parts, width - 1, self.signs.cut):
+        for part in self.painted():
             style = self.get_component_rich_style(f"status--{part.look}", partial=True) if part.look else None
             segments += [Segment(part.text, base + style if style else base), Segment("  ", base)]
         return Strip(segments).adjust_cell_length(width, base)

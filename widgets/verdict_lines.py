@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from calitop.verdict.words import where_words
 from widgets.answer_line import Line, Place
 from widgets.pieces import Piece
-from widgets.signs import UNICODE, Signs
+from widgets.signs import Signs
 from widgets.text import wrap
 from widgets.view import LinkId, RuleId
 
@@ -27,11 +27,12 @@ _ASKED = {
 def verdict_lines(answer: Answer, width: int, signs: Signs) -> Iterator[Line]:
     """The verdict in lines of that width; the sentence leads to the place that it blames."""
     verdict = answer.verdict
-    sign = {"lost": f"{signs.alarm} LOST", "passed": f"{_passed(signs)} PASSED", "undecided": "? UNDECIDED"}
-    head, look = sign[verdict.outcome], _LOOKS[verdict.outcome]
+    sign = {"lost": "alarm", "passed": "passed"}.get(verdict.outcome, "")
+    head = f"{getattr(signs, sign) if sign else '?'} {verdict.outcome.upper()}"
+    look = _LOOKS[verdict.outcome]
     place = None if verdict.where is None else _place(answer, verdict.where)
     first, *rest = wrap(verdict.because, max(10, width - len(head) - 3))
-    yield Line((Piece(f" {head} ", look), Piece(f" {first}", "strong")), place)
+    yield Line((Piece(f" {head} ", look, sign), Piece(f" {first}", "strong")), place)
     yield from (Line((Piece(" " * (len(head) + 3) + line, "strong"),), place) for line in rest)
     collect = list(dict.fromkeys(each.collect for each in verdict.candidates))
     yield from _labelled("proof", verdict.evidence, width)
@@ -39,10 +40,6 @@ def verdict_lines(answer: Answer, width: int, signs: Signs) -> Iterator[Line]:
     yield from _labelled("missing", verdict.missing, width)
     yield from _labelled("collect", collect, width)
     yield from _labelled("tell", [_ASKED[ask] for ask in answer.asks], width)
-
-
-def _passed(signs: Signs) -> str:
-    return "✔" if signs == UNICODE else "+"
 
 
 def _place(answer: Answer, where: Where) -> Place | None:

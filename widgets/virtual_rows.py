@@ -7,7 +7,7 @@ Keys are not: the application binds them in one table and calls the actions.
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Sequence
 from typing import ClassVar
 
 from rich.segment import Segment
@@ -21,7 +21,8 @@ from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
 from widgets.columns import Column, fit
-from widgets.pieces import NO_LIGHT, Light, Piece
+from widgets.looks import LOOKS, LOOKS_CSS
+from widgets.pieces import NO_LIGHT, Light, Piece, cropped
 from widgets.scrollbar import PlainScrollBar
 from widgets.signs import ASCII, UNICODE, Signs
 from widgets.text import cell, plain, shorten_end, wrap
@@ -50,58 +51,16 @@ class RowMessage(Message):
 class VirtualRows(ScrollView, can_focus=True, inherit_bindings=False):
     """A scrolling pane of rows with a title line, column heads and a cursor."""
 
-    COMPONENT_CLASSES: ClassVar[set[str]] = {
-        "rows--title",
-        "rows--title-focused",
-        "rows--heads",
-        "rows--cursor",
-        "rows--cursor-blurred",
-        "rows--related",
-        "rows--dim",
-        "rows--strong",
-        "rows--note",
-        "rows--link",
-        "rows--warm",
-        "rows--hot",
-        "rows--alarm",
-        "rows--accept",
-        "rows--deny",
-        "rows--calico",
-        "rows--cilium",
-        "rows--kube-proxy",
-        "rows--docker",
-        "rows--kernel",
-        "rows--other",
-    }
+    COMPONENT_CLASSES: ClassVar[set[str]] = {f"rows--{look}" for look in LOOKS}
 
-    DEFAULT_CSS = """
-    VirtualRows {
+    DEFAULT_CSS = f"""
+    VirtualRows {{
         overflow-x: hidden;
         overflow-y: auto;
         scrollbar-size: 1 1;
         scrollbar-gutter: stable;
-        & > .rows--title { text-style: bold; background: $rows-title; }
-        & > .rows--title-focused { text-style: bold; color: $rows-focus-text; background: $rows-focus; }
-        & > .rows--heads { color: $rows-dim; }
-        & > .rows--cursor { background: $rows-cursor; color: $rows-cursor-text; }
-        & > .rows--cursor-blurred { background: $rows-cursor-blurred; }
-        & > .rows--related { background: $rows-related; }
-        & > .rows--dim { color: $rows-dim; }
-        & > .rows--strong { text-style: bold; }
-        & > .rows--note { color: $rows-dim; text-style: italic; }
-        & > .rows--link { text-style: underline; }
-        & > .rows--warm { text-style: bold; }
-        & > .rows--hot { color: $heat-hot; text-style: bold; }
-        & > .rows--alarm { color: $alarm-text; background: $alarm; text-style: bold; }
-        & > .rows--accept { color: $verdict-accept; }
-        & > .rows--deny { color: $verdict-deny; }
-        & > .rows--calico { color: $owner-calico; }
-        & > .rows--cilium { color: $owner-cilium; }
-        & > .rows--kube-proxy { color: $owner-kube-proxy; }
-        & > .rows--docker { color: $owner-docker; }
-        & > .rows--kernel { color: $owner-kernel; }
-        & > .rows--other { color: $owner-other; }
-    }
+{LOOKS_CSS}
+    }}
     """
 
     SHOWS_BLURRED_CURSOR: ClassVar[bool] = True
@@ -164,9 +123,17 @@ class VirtualRows(ScrollView, can_focus=True, inherit_bindings=False):
         """Name of the pane with its counts."""
         return ""
 
+    def title_pieces(self) -> Iterable[Piece]:
+        """The title in parts, where some have a sign."""
+        return [Piece(self.pane_title())]
+
     def columns(self) -> Sequence[Column]:
         """Columns for the heads; the gutter is not one of them."""
         return ()
+
+    def empty_words(self) -> str:
+        """Why there is no row."""
+        return self.empty_because
 
     def toggle_at(self, line: int, x: int) -> bool:
         """Whether a click at that cell opened or closed something."""
@@ -346,8 +313,9 @@ class VirtualRows(ScrollView, can_focus=True, inherit_bindings=False):
     def _gutter(self, line: int) -> Piece:
         lit = self.lit(line)
         if self._marks_cursor(line) and (self.has_focus or not lit):
-            return Piece(self.signs.cursor, "strong" if self.has_focus else "dim")
-        return Piece((" ", self.signs.leads, self.signs.related)[lit], "strong")
+            return Piece(self.signs.cursor, "strong" if self.has_focus else "dim", "cursor")
+        sign = ("", "leads", "related")[lit]
+        return Piece(getattr(self.signs, sign) if sign else " ", "strong", sign)
 
     def _row_strip(self, line: int, width: int) -> Strip:
         base = self.rich_style + self._row_style(line)
@@ -369,10 +337,8 @@ class VirtualRows(ScrollView, can_focus=True, inherit_bindings=False):
         return self._looks[name]
 
     def _compute_look(self, name: str) -> Style:
-        component = f"rows--{name}"
-        if component not in self.COMPONENT_CLASSES:
-            component = "rows--other"
-        return self.get_component_rich_style(component, partial=True)
+        known = name if name in LOOKS else "other"
+        return self.get_component_rich_style(f"rows--{known}", partial=True)
 
     def _head_strip(self, y: int, width: int) -> Strip:
         if y == 0 and self.titled:
@@ -384,6 +350,17 @@ class VirtualRows(ScrollView, can_focus=True, inherit_bindings=False):
         return Strip([Segment(shorten_end(text, width, self.signs.cut), style)]).adjust_cell_length(
             width, style
         )
+
+    def painted(self) -> Iterator[list[Piece]]:
+        """What stands on screen now, row by row."""
+        width = self.rows_width
+        for line in self.visible_lines():
+            yield list(cropped((self._gutter(line), *self.row_pieces(line, width - 1)), width))
+
+    def painted_heads(self) -> list[str]:
+        """The column heads on screen."""
+        placed = fit(self.columns(), self.rows_width - 1) if self.HAS_HEADS else []
+        return [one.column.title for one in placed]
 
     def heads_text(self, width: int) -> str:
         """Column heads above the columns of the rows."""
@@ -400,4 +377,4 @@ class VirtualRows(ScrollView, can_focus=True, inherit_bindings=False):
         return Strip([Segment(text, style)] if text else []).adjust_cell_length(width, self.rich_style)
 
     def _reasons(self, width: int) -> list[str]:
-        return [line for part in self.empty_because.splitlines() for line in wrap(part, width)]
+        return [line for part in self.empty_words().splitlines() for line in wrap(part, width)]

@@ -15,6 +15,18 @@ EMPTY = [sys.executable, str(HERE / "empty_app.py")]
 CALITOP = [sys.executable, "-m", "calitop"]
 
 
+UNTOLD = [
+    sys.executable,
+    "-c",
+    "import sys, calitop.__main__ as main, widgets.rule_facts as facts\n"
+    "facts.sentence = lambda view, place: ''\n"
+    "sys.exit(main.main())",
+]
+"""calitop without the plain sentences of the detail pane, to tell their share."""
+STEPS = 200
+"""Rules that the cursor goes down through."""
+
+
 def first_paint(command: list[str], word: str) -> tuple[float, float]:
     """Median time to the word on the screen, ms, and the largest memory, MB."""
     times, memory = [], []
@@ -54,3 +66,17 @@ def key_rows(size: str, folder: Path) -> Iterator[Row]:
         for letter in "cali-fw":
             spent, _ = terminal.key(letter)
             yield Row(f"{size}: search keystroke {letter!r}", spent * 1000, "ms")
+    for name, command in (("", CALITOP), (", without the sentences", UNTOLD)):
+        times = walk([*command, str(folder)])
+        for part, at in (("p50", STEPS // 2), ("p99", STEPS * 99 // 100), ("max", STEPS - 1)):
+            yield Row(f"{size}: down through {STEPS} rules{name}, {part}", times[at], "ms")
+
+
+def walk(command: list[str]) -> list[float]:
+    """Key to last byte of each step down through the opened tree, ms, the quickest first."""
+    with Terminal(command) as terminal:
+        terminal.until("KUBE-SERVICES")
+        terminal.drain(1.0)
+        terminal.key("\t\tjo")
+        terminal.drain(1.0)
+        return sorted(terminal.key("j", quiet_s=0.1)[0] * 1000 for _ in range(STEPS))

@@ -102,9 +102,18 @@ def test_by_chain(make_app: MakeApp, snap_compare: Snap) -> None:
     assert snap_compare(make_app(), terminal_size=MIDDLE, run_before=after("tab tab v home o"))
 
 
-def test_help(make_app: MakeApp, snap_compare: Snap) -> None:
-    """The legend of what is on screen."""
-    assert snap_compare(make_app(), terminal_size=MIDDLE, run_before=after("question_mark"))
+@pytest.mark.parametrize("size", [SMALL, MIDDLE, LARGE], ids=["80x24", "120x36", "200x50"])
+def test_help(make_app: MakeApp, snap_compare: Snap, size: tuple[int, int]) -> None:
+    """The legend of what is on screen: what counted, a DROP among it."""
+    keys = "tab tab i question_mark"
+    assert snap_compare(make_app(), terminal_size=size, run_before=after(keys))
+
+
+def test_help_plain(make_app: MakeApp, snap_compare: Snap) -> None:
+    """The same in plain signs and sixteen colours."""
+    app = make_app(signs=ASCII, theme="calitop-16")
+    keys = "tab tab i question_mark"
+    assert snap_compare(app, terminal_size=SMALL, run_before=after(keys))
 
 
 def test_search(make_app: MakeApp, snap_compare: Snap) -> None:

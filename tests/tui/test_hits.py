@@ -331,3 +331,14 @@ async def test_keys_of_the_operator_s_own_and_the_help_work_here_too(make_app: M
         assert isinstance(app.screen, HelpScreen)
         await press(pilot, "escape")
         assert isinstance(app.screen, HitsScreen)
+
+
+async def test_a_line_of_the_answer_is_copied_as_its_rule(make_app: MakeApp) -> None:
+    """With the cursor on a rule y copies that rule, however narrow the terminal."""
+    app = make_app()
+    async with driven(app, (80, 24)) as pilot:
+        await press(pilot, "a")
+        answer_rows(app).move_to(line_to(app, RuleId, " 3 DROP"))
+        await press(pilot, "y")
+        assert "packets  iptables -t filter -A cali-tw-" in app.clipboard and "\n" not in app.clipboard
+        assert "copied the line (1 line)" in told(app)

@@ -12,6 +12,7 @@ from tests.tui.driving import FakeSource, driven, focused_pane, press, screen_te
 from tests.tui.node import POD_B, write_moment
 from tui.app import CalitopApp
 from tui.bindings import KEYS
+from tui.clipboard import doubt_of
 from tui.config import Config
 from tui.screens.compare import CompareScreen
 from tui.screens.explorer import Explorer
@@ -31,6 +32,16 @@ async def test_tab_goes_round_the_panes(make_app: MakeApp) -> None:
         assert seen == ["routes", "links", "chains", "detail"]
         await press(pilot, "shift+tab")
         assert focused_pane(app) == "detail"
+
+
+async def test_keys_that_come_together_count_each(make_app: MakeApp) -> None:
+    """Two tabs in one write go two panes on, as a paste or a slow line sends them."""
+    app = make_app()
+    async with driven(app) as pilot:
+        app.explorer.action_pane(1)
+        app.explorer.action_pane(1)
+        await pilot.pause()
+        assert focused_pane(app) == "chains"
 
 
 @pytest.mark.parametrize(
@@ -98,6 +109,34 @@ async def test_hits_only(make_app: MakeApp) -> None:
         assert "hits only" not in screen_text(app)
 
 
+async def test_hits_only_is_told_among_the_tabs_at_once(make_app: MakeApp) -> None:
+    """Where one pane is shown at a time, its title stands among the tabs."""
+    app = make_app()
+    async with driven(app, (80, 24)) as pilot:
+        await press(pilot, "tab tab i")
+        assert "by hook  hits only]" in screen_text(app)
+
+
+async def test_hits_only_says_why_nothing_is_left(make_app: MakeApp) -> None:
+    """At the baseline itself nothing was hit; without a baseline that cannot be told."""
+    app = make_app()
+    async with driven(app) as pilot:
+        await press(pilot, "i b")
+        assert "no rule was hit since the baseline" in screen_text(app)
+        await press(pilot, "left_square_bracket")
+        assert "there is no baseline to count hits from" in screen_text(app)
+
+
+async def test_a_note_takes_the_place_of_the_one_before(make_app: MakeApp) -> None:
+    """Notes do not pile up over what they speak of."""
+    app = make_app()
+    async with driven(app) as pilot:
+        await press(pilot, "y")
+        assert "copied route default" in told(app)
+        await press(pilot, "space")
+        assert "copied" not in told(app) and "nothing to pause" in told(app)
+
+
 async def test_open_below(make_app: MakeApp) -> None:
     """o opens all below the row, o again closes it."""
     app = make_app()
@@ -152,12 +191,55 @@ async def test_nodes(node: Path, make_app: MakeApp) -> None:
         assert "there is no node 3 here" in told(app)
 
 
-async def test_copy(make_app: MakeApp) -> None:
-    """y copies the selected thing as text."""
+@pytest.mark.parametrize(
+    ("keys", "what", "text"),
+    [
+        ("down down down", "route 10.222.160.3/32", f"10.222.160.3/32 dev {POD_B}"),
+        ("down down", "route 10.222.160.0/24", "blackhole 10.222.160.0/24 proto bird"),
+        ("tab", "interface lo", "lo\n"),
+        ("tab tab", "chain raw PREROUTING", "*raw\n:PREROUTING ACCEPT ["),
+        (
+            "tab tab down",
+            "rule raw PREROUTING 1 (1 line)",
+            'iptables -t raw -A PREROUTING -m comment --comment "cali:6gwbT8clXdHdC1b1" -j cali-PREROUTING',
+        ),
+        ("tab tab down down", "policy of raw PREROUTING (1 line)", "iptables -t raw -P PREROUTING ACCEPT"),
+        ("down down down shift+tab", "all that is known of route 10.222.160.3/32", "route 10.222.160.3/32"),
+    ],
+)
+async def test_copy(make_app: MakeApp, keys: str, what: str, text: str) -> None:
+    """y copies the selected thing in its program's words, and says what it was."""
     app = make_app()
     async with driven(app) as pilot:
-        await press(pilot, "down down down y")
-        assert "10.222.160.3/32" in app.clipboard and POD_B in app.clipboard
+        await press(pilot, f"{keys} y")
+        assert app.clipboard.startswith(text)
+        assert f"copied {what}" in told(app)
+
+
+async def test_copy_in_dialogs(make_app: MakeApp) -> None:
+    """A file, a moment, a set's answer are copied from where they are shown."""
+    app = make_app()
+    async with driven(app) as pilot:
+        await press(pilot, "f y escape")
+        assert "hostname" in app.clipboard and "copied '" in told(app)
+        await press(pilot, "d y")
+        assert app.clipboard.startswith("moment 1")
+
+
+def test_the_clipboard_is_doubted_where_it_may_not_work() -> None:
+    """Silence only for terminals known to take OSC 52; else what to do."""
+    assert doubt_of({"TERM": "xterm-kitty"}) == ""
+    assert "set-clipboard" in doubt_of({"TERM": "tmux-256color", "TMUX": "/tmp/tmux-0/default,1,0"})
+    assert "calitop show" in doubt_of({"TERM": "linux"})
+    assert "shift" in doubt_of({"TERM": "xterm-256color"}) and "screen" in doubt_of({"STY": "1.tty"})
+
+
+async def test_a_doubted_clipboard_is_said(make_app: MakeApp) -> None:
+    """The note says what to do where the clipboard may stay as it is."""
+    app = make_app(clipboard_doubt="mark it with the mouse")
+    async with driven(app) as pilot:
+        await press(pilot, "y")
+        assert "copied route default (1 line): mark it with the mouse" in told(app)
 
 
 async def test_dialogs_open_and_close(make_app: MakeApp) -> None:
@@ -172,11 +254,11 @@ async def test_dialogs_open_and_close(make_app: MakeApp) -> None:
 
 
 async def test_help_begins_with_the_legend_and_has_every_key(make_app: MakeApp) -> None:
-    """The first page explains the signs, the second holds each row of the bindings table."""
+    """The first page explains what is on screen, the second holds each row of the bindings table."""
     app = make_app()
     async with driven(app, (140, 90)) as pilot:
         await press(pilot, "question_mark")
-        assert "DROP or REJECT that counted" in screen_text(app)
+        assert "the row with the cursor" in screen_text(app)
         await press(pilot, "tab")
         text = screen_text(app)
         assert all(key.help[:40] in text for key in KEYS)

@@ -115,5 +115,8 @@ async def test_snapshot_keys_on_a_live_node(states: list[NodeState]) -> None:
     """d, 1 and [ say what they are for."""
     app = live_app(FakeSource(states[0]))
     async with driven(app) as pilot:
-        await press(pilot, "d 1 left_square_bracket")
-        assert "b takes a new baseline" in told(app) and "no node 1" in told(app)
+        await press(pilot, "d")
+        assert "b takes a new baseline" in told(app)
+        await press(pilot, "1")
+        assert "no node 1" in told(app)
+        await press(pilot, "left_square_bracket")

@@ -113,6 +113,16 @@ async def test_typing_filters_and_asks(app: CalitopApp, typed: str, shown: list[
         assert [rows.member(line) for line in range(rows.row_count())] == shown
 
 
+async def test_a_member_and_the_answer_are_copied(app: CalitopApp) -> None:
+    async with driven(app) as pilot:
+        app.explorer.go(SetId("cali40s:web"))
+        await press(pilot, list("10.222.219.8"))
+        await until(pilot, lambda: "is in it" in screen_text(app))
+        await press(pilot, "ctrl+y")
+        assert "10.222.219.8 is in it" in app.clipboard
+        assert "cali40s:web 10.222.219.0/24" in app.clipboard
+
+
 async def test_a_set_that_is_not_there_says_so(app: CalitopApp) -> None:
     async with driven(app) as pilot:
         app.explorer.go(SetId("gone"))

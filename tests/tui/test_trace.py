@@ -364,3 +364,12 @@ async def test_text_of_files_is_shown_as_text(tmp_path: Path) -> None:
         await press(pilot, "o")
         assert "\x1b" not in "".join(texts(app))
         assert "[red]\\x1b[2J" in "".join(texts(app))
+
+
+async def test_a_step_is_copied_uncut() -> None:
+    """With the cursor on a step y copies that step alone."""
+    async with lab() as (app, pilot):
+        rows(app).move_to(line_with(app, "cali-FORWARD"))
+        await press(pilot, "y")
+        assert "\n" not in app.clipboard and "filter" in app.clipboard and "cali-FORWARD" in app.clipboard
+        assert "copied a step on" in told(app)

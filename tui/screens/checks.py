@@ -19,9 +19,11 @@ from calitop.errors import CalitopError
 from calitop.model.node import NodeState
 from calitop.report.check_text import finding_text
 from tui.bindings import BY_ID, keys_in_use
+from tui.clipboard import copy
 from tui.finder import Finder
 from tui.pictures import Picture
 from tui.screens.files import MOVING
+from tui.ticket import TICKET_WIDTH
 from widgets.check_list import CheckList
 from widgets.finding_detail import FindingDetail
 from widgets.key_line import KeyHint, KeyLine
@@ -29,8 +31,6 @@ from widgets.search_box import SearchBox
 from widgets.signs import Signs
 from widgets.virtual_rows import VirtualRows
 
-TICKET_WIDTH = 120
-"""Columns of the text that is copied."""
 NO_NODE = "no node was read"
 
 ACTIONS = {
@@ -271,8 +271,8 @@ class ChecksScreen(Screen[None]):
         text = (
             f"{row.node}: {self.detail.text.strip()}" if found is None else finding_text(found, TICKET_WIDTH)
         )
-        self.app.copy_to_clipboard(text)
-        self._tell(f"copied {len(text.splitlines())} lines")
+        what = "what the row says" if found is None else f"the finding {found.id}"
+        copy(self.app, text, what)
 
     def _tell(self, text: str) -> None:
         self.notify(text, timeout=5, markup=False)

@@ -9,7 +9,9 @@ from textual.screen import ModalScreen
 from textual.widgets import Label, OptionList
 from textual.widgets.option_list import Option
 
+from tui.clipboard import copy
 from tui.desk import Desk
+from tui.screens.files import BESIDE
 
 
 class CompareScreen(ModalScreen[bool]):
@@ -19,6 +21,7 @@ class CompareScreen(ModalScreen[bool]):
         Binding("escape,q,d,backspace", "leave", "close", show=False),
         Binding("j", "app.simulate_key('down')", show=False),
         Binding("k", "app.simulate_key('up')", show=False),
+        *BESIDE,
     ]
 
     def __init__(self, desk: Desk) -> None:
@@ -51,6 +54,11 @@ class CompareScreen(ModalScreen[bool]):
         chosen = event.option.id
         self._desk.choose_baseline(None if chosen in (None, "none") else int(chosen))
         self.dismiss(True)
+
+    def action_copy(self) -> None:
+        """The highlighted moment."""
+        option = self.query_one(OptionList).highlighted_option
+        copy(self.app, "" if option is None else str(option.prompt), "the line")
 
     def action_leave(self) -> None:
         """Leave all as it is."""

@@ -10,6 +10,7 @@ from textual import on
 
 from calitop.errors import CalitopError
 from tui.bindings import bindings
+from tui.clipboard import copy
 from tui.messages import Told
 from tui.screens.checking_screen import CheckingScreen
 from widgets.status_line import StatusLine
@@ -39,6 +40,7 @@ class Explorer(CheckingScreen):
         """Only rules hit since the baseline, or all."""
         chains = self.panes.chains
         chains.filter_hits(not chains.hits_only)
+        self._say_status()
         self._say_selection()
 
     def action_pause(self) -> None:
@@ -142,17 +144,26 @@ class Explorer(CheckingScreen):
 
     def action_help(self) -> None:
         """The signs on screen, then all keys."""
+        from tui.legend_page import legend
         from tui.screens.help import HelpScreen
 
-        self.app.push_screen(HelpScreen(self.keymap, self.signs, live=self.feed is not None))
+        view = None if self.shown is None else self.shown.view
+        self.app.push_screen(HelpScreen(self.keymap, self.signs, legend(self.app.screen, self.signs, view)))
 
     # Taking away ---------------------------------------------------------------------------
 
     def action_copy(self) -> None:
-        """The selected thing as text, to the terminal's clipboard."""
-        text = self.panes.detail.text
-        self.app.copy_to_clipboard(text)
-        self.tell(f"copied {len(text.splitlines())} lines")
+        """The selected thing in its program's words; in the detail pane all that is known of it."""
+        from widgets.copied import Copied, copied
+
+        detail, subject = self.panes.detail, self.panes.subject()
+        if self.shown is None or subject is None:
+            taken = Copied("nothing", "")
+        elif self.focused_rows() is detail:
+            taken = Copied(f"all that is known of {detail.pane_title()}", detail.text)
+        else:
+            taken = copied(self.shown.view, subject, self.panes.route(), detail.facts)
+        copy(self.app, taken.text, taken.what)
 
     def action_save(self) -> None:
         """Ask where to, then save the live node."""

@@ -10,6 +10,8 @@ from textual.screen import ModalScreen
 
 from calitop.counters.counts import Reset
 from calitop.model.node import NodeState
+from tui.bindings import BY_ID
+from tui.clipboard import copy
 from widgets.file_list import FileList
 from widgets.signs import Signs
 
@@ -27,12 +29,15 @@ MOVING = [
     Binding("home,g", "cursor('home')", show=False),
     Binding("end,G", "cursor('end')", show=False),
 ]
+HELP = Binding(BY_ID["help"].keys, "app.explain_keys", id="help", show=False)
+BESIDE = [HELP, Binding(BY_ID["copy"].keys, "copy", id="copy", show=False)]
+"""What every screen has: the legend, and copying."""
 
 
 class FilesScreen(ModalScreen[None]):
     """All files with their problems; any of the leaving keys closes it."""
 
-    BINDINGS = [Binding("escape,q,f,enter,backspace", "dismiss", "close", show=False), *MOVING]
+    BINDINGS = [Binding("escape,q,f,enter,backspace", "dismiss", "close", show=False), *MOVING, *BESIDE]
 
     def __init__(
         self, state: NodeState, resets: Sequence[Reset], signs: Signs, at: str | None = None
@@ -58,3 +63,8 @@ class FilesScreen(ModalScreen[None]):
     def action_cursor(self, how: str) -> None:
         """Move in the list."""
         self.query_one(FileList).action_cursor(how)
+
+    def action_copy(self) -> None:
+        """The file or problem of the line."""
+        files = self.query_one(FileList)
+        copy(self.app, files.text_of(files.cursor), files.words_of(files.cursor))

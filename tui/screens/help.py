@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from itertools import groupby
 
 from textual.app import ComposeResult
 from textual.binding import Binding
 from textual.screen import ModalScreen
 
-from tui.bindings import KEYS, keys_in_use
-from tui.legend import legend
+from tui.bindings import BY_ID, KEYS, keys_in_use
+from tui.clipboard import copy
 from tui.screens.files import MOVING
 from widgets.facts import Fact
 from widgets.pages import Pages
@@ -37,18 +37,17 @@ class HelpScreen(ModalScreen[None]):
     """Two pages: signs, keys."""
 
     BINDINGS = [
-        Binding("escape,q,question_mark,backspace", "dismiss", "close", show=False),
+        Binding("escape,q,question_mark,f1,backspace", "dismiss", "close", show=False),
         Binding("tab,right,l,enter", "page(1)", "next page", show=False),
         Binding("shift+tab,left,h", "page(-1)", "previous page", show=False),
+        Binding(BY_ID["copy"].keys, "copy", id="copy", show=False),
         *MOVING,
     ]
 
-    def __init__(self, keymap: Mapping[str, str], signs: Signs, *, live: bool) -> None:
+    def __init__(self, keymap: Mapping[str, str], signs: Signs, legend: Sequence[Fact]) -> None:
+        """Over what the legend of the screen below says."""
         super().__init__()
-        self._pages = [
-            ("What is on screen", legend(signs, live=live)),
-            ("Keys", key_facts(keymap)),
-        ]
+        self._pages = [("What is on screen", legend), ("Keys", key_facts(keymap))]
         self._signs = signs
 
     def compose(self) -> ComposeResult:
@@ -62,6 +61,11 @@ class HelpScreen(ModalScreen[None]):
     def action_cursor(self, how: str) -> None:
         """Move on the page."""
         self.query_one(Pages).action_cursor(how)
+
+    def action_copy(self) -> None:
+        """The page."""
+        pages = self.query_one(Pages)
+        copy(self.app, pages.text, f"the page '{pages.page}'")
 
     def action_page(self, step: int) -> None:
         """The other page."""

@@ -16,10 +16,11 @@ from textual.widgets import Input, Label
 
 from calitop.errors import CalitopError
 from tui.bindings import BY_ID, keys_in_use
+from tui.clipboard import copy
 from tui.draft import Flow
 from tui.screens.files import MOVING
 from widgets.answer_line import Place
-from widgets.hit_list import HitList
+from widgets.hit_list import HitList, line_text
 from widgets.key_line import KeyHint, KeyLine
 from widgets.signs import UNICODE, Signs
 from widgets.virtual_rows import VirtualRows
@@ -233,20 +234,27 @@ class HitsScreen(Screen[Place | Flow]):
             self.dismiss(place)
 
     def action_copy(self) -> None:
-        """The whole answer in this arrangement, as the command prints it, to the terminal's clipboard."""
+        """What the line is about; from the verdict the whole answer, as the command prints it."""
+        found = self._found
+        if found is None:
+            copy(self.app, "", "")
+            return
+        line = self.rows.lines[self.rows.cursor]
+        if self.rows.cursor < self.rows.verdict_height or line.place is None:
+            copy(self.app, self._text(found), "the whole answer")
+        else:
+            copy(self.app, line_text(found, line), "the line")
+
+    def _text(self, found: Answer) -> str:
+        """The answer in this arrangement."""
         from calitop.report.hits_text import hits_text
         from calitop.report.probe import probe_text
 
-        found, probed = self._found, self._probed
-        if found is None:
-            return
+        probed = self._probed
         by_hook, only_flow = self.rows.by_hook, self.rows.only_flow
         if probed is not None and found is probed.answer:
-            text = probe_text(probed, by_hook=by_hook, only_flow=only_flow)
-        else:
-            text = hits_text(found, by_hook=by_hook, only_flow=only_flow)
-        self.app.copy_to_clipboard(text)
-        self.notify(f"copied {len(text.splitlines())} lines", timeout=5, markup=False)
+            return probe_text(probed, by_hook=by_hook, only_flow=only_flow)
+        return hits_text(found, by_hook=by_hook, only_flow=only_flow)
 
     def action_trace(self) -> None:
         """Predict the path of the flow that is named."""

@@ -219,7 +219,7 @@ class PanesScreen(Screen[None]):
                 self._say_selection()
 
     def _focus_active(self) -> None:
-        self.panes[self.panes.active].focus()
+        self.set_focus(self.panes[self.panes.active])
         self._say_status()
         self._say_selection()
 
@@ -259,7 +259,7 @@ class PanesScreen(Screen[None]):
         order = (*MAIN, "detail")
         name = order[(order.index(self.panes.name_of(self.focused_rows())) + step) % len(order)]
         self.panes.activate(name)
-        self.panes[name].focus()
+        self.set_focus(self.panes[name])  # at once: a second key may be there already
 
     def action_enter(self) -> None:
         """Go where the row leads."""

@@ -19,8 +19,10 @@ from textual.widgets import Button, Label
 from calitop.errors import CalitopError, UsageError
 from calitop.probe.known import KnownEnd, known_sources, known_targets
 from calitop.probe.records import ProbeCancelled, Progress
+from tui.clipboard import copy
 from tui.draft import Draft
 from tui.probe_form import ProbeForm
+from tui.screens.files import BESIDE
 from widgets.signs import Signs
 from widgets.text import plain
 
@@ -91,7 +93,7 @@ def progress_words(progress: Progress, signs: Signs) -> str:
     head, word = ("WAITING", "seen") if progress.stage == "waiting" else ("SENDING", "answered")
     done, total = min(progress.done, progress.total), progress.total
     marks = done * min(total, BAR) // max(1, total)
-    bar = signs.live * marks + signs.still * (min(total, BAR) - marks)
+    bar = signs.part * marks + signs.still * (min(total, BAR) - marks)
     return f"{head}  {done}/{total} {word}  {bar}"
 
 
@@ -103,6 +105,7 @@ class ProbeScreen(ModalScreen[Left]):
         Binding("ctrl+s", "send", "send", show=False, priority=True),
         Binding("up", "known(-1)", show=False),
         Binding("down", "known(1)", show=False),
+        *BESIDE,
     ]
 
     def __init__(
@@ -259,16 +262,19 @@ class ProbeScreen(ModalScreen[Left]):
         """Send exactly what stands there, or look up what would be; offline, copy the command."""
         self._changed()  # a key may have come that no message told of yet
         if self._prober is None:
-            self._copy()
+            self.action_copy()
         elif self._stop is None and self._plan is None:
             self._look()
         elif self._stop is None and self._plan is not None:
             self._run(self._prober, self._plan)
 
-    def _copy(self) -> None:
+    def action_copy(self) -> None:
+        """The command that does the same; while that is not known, what is said."""
         if self._command:
-            self.app.copy_to_clipboard(f"sudo {self._command}")
-            self.notify("copied the command", timeout=5, markup=False)
+            copy(self.app, f"sudo {self._command}", "the command")
+            return
+        said = (str(self.query_one(name, Label).content) for name in ("#probe-state", "#probe-words"))
+        copy(self.app, "\n".join(filter(None, said)), "what would be sent")
 
     def _run(self, prober: Prober, plan: Plan) -> None:
         self._stop = threading.Event()

@@ -15,6 +15,7 @@ from textual.screen import Screen
 from textual.widgets import Input, Label
 
 from calitop.errors import CalitopError
+from tui.clipboard import copy
 from widgets.key_line import KeyHint, KeyLine
 from widgets.member_rows import MemberRows
 from widgets.signs import Signs
@@ -23,7 +24,7 @@ from widgets.virtual_rows import VirtualRows
 
 if TYPE_CHECKING:
     from calitop.set_members import SetAnswer, SetMembers
-from tui.screens.files import MOVING_BESIDE_TYPING
+from tui.screens.files import BESIDE, MOVING_BESIDE_TYPING
 
 LOOKS = {"in": "-in", "excepted": "-out", "out": "-out"}
 
@@ -67,6 +68,7 @@ class SetScreen(Screen[str]):
         Binding("ctrl+home", "cursor('home')", show=False),
         Binding("ctrl+end", "cursor('end')", show=False),
         Binding("f5", "read", show=False),
+        *BESIDE,
     ]
 
     def __init__(self, name: str, expected: int | None, read: Callable[[], SetMembers], signs: Signs) -> None:
@@ -154,6 +156,14 @@ class SetScreen(Screen[str]):
         if member is not None and self._members is not None and self._members.lists_sets:
             self.dismiss(member.split(" ", 1)[0])
 
+    def action_copy(self) -> None:
+        """The member of the row, and what was said of the address that was asked for."""
+        rows = self.rows
+        member = rows.member(rows.cursor) if rows.row_count() else None
+        said = str(self.query_one("#set-answer", Label).content)
+        text = "\n".join(part for part in (said, member and f"{self._set_name} {member}") if part)
+        copy(self.app, text, f"from set {self._set_name}" if said else f"a member of {self._set_name}")
+
     def action_cursor(self, how: str) -> None:
         """Move in the members."""
         self.rows.action_cursor(how)
@@ -165,4 +175,6 @@ _HINTS = (
     ("pageup pagedown", "page"),
     ("ctrl+end", "last"),
     ("f5", "read again"),
+    ("ctrl+y", "copy"),
+    ("f1", "help"),
 )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from textual import on
@@ -15,18 +14,19 @@ from textual.screen import Screen
 
 from calitop.errors import CalitopError
 from tui.bindings import BY_ID, keys_in_use
+from tui.clipboard import copy
 from tui.draft import PathDraft
 from tui.ends_form import EndsForm
 from tui.path_form import PathForm
 from tui.pictures import Foreteller, Foretold
 from tui.screens.files import MOVING
-from tui.screens.save import SaveScreen
+from tui.ticket import TICKET_WIDTH, save_ticket
 from widgets.answer_line import Place
 from widgets.key_line import KeyHint, KeyLine
 from widgets.pane_tabs import PaneTabs, Tab
 from widgets.path_lines import verdict_words
 from widgets.path_list import PathList
-from widgets.path_shown import ShownPath
+from widgets.path_shown import ShownPath, step_text
 from widgets.signs import Signs
 from widgets.virtual_rows import VirtualRows
 
@@ -37,8 +37,6 @@ WAYS = {"forward": "Forward", "reply": "Reply"}
 """The packet's way and its answer's, and what their tabs are called."""
 LOOK_AGAIN_S = 2.0
 """Between two looks at the counters of a live node."""
-TICKET_WIDTH = 120
-"""Columns of the text that is copied and saved."""
 ASK = "Choose a source and a destination: the path between them is predicted from what was read of the nodes."
 NO_ANSWER = "No way delivers the packet, so there is no answer to follow."
 
@@ -367,34 +365,20 @@ class TraceScreen(Screen[Left]):
         return trace_text(self._foretold.told, TICKET_WIDTH, not_matching=self._with_passed)
 
     def action_copy(self) -> None:
-        """Both ways, as the command prints them, to the terminal's clipboard."""
-        text = self._text()
-        if text is not None:
-            self.app.copy_to_clipboard(text)
-            self.notify(f"copied {len(text.splitlines())} lines", timeout=5, markup=False)
+        """The step of the line; from the verdict both ways, as the command prints them."""
+        rows = self.rows
+        step = rows.step(rows.cursor) if isinstance(self.focused, PathList) else None
+        if step is not None:
+            copy(self.app, step_text(step), f"a step on {step.step.node}")
+        elif (text := self._text()) is not None:
+            copy(self.app, text, "the whole path")
 
     def action_save(self) -> None:
-        """The same into a file."""
+        """Both ways into a file."""
         text = self._text()
         if text is not None:
             ends = f"{self._draft.source}-{self._draft.target}".replace("/", "-").replace(":", "-")
-            words = ("Save this path as text to", "a file for a ticket; it must not exist yet")
-            self.app.push_screen(SaveScreen(f"path-{ends}.txt", *words), partial(self._save_to, text))
-
-    def _save_to(self, text: str, dest: str | None) -> None:
-        if dest:
-            self.run_worker(partial(self._write, Path(dest), text), thread=True, group="save")
-
-    def _write(self, dest: Path, text: str) -> None:
-        """In a thread."""
-        try:
-            with dest.open("x", encoding="utf-8") as file:
-                file.write(text)
-        except OSError as error:
-            reason = error.strerror or str(error)
-            self.notify(f"cannot save to '{dest}': {reason}", severity="error", timeout=5, markup=False)
-        else:
-            self.notify(f"saved to {dest}", timeout=5, markup=False)
+            save_ticket(self, f"path-{ends}.txt", "Save this path as text to", text)
 
 
 def _in_words_of_the_form(told: str) -> str:
