@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 PATHS ?= field-report=snapshots/field-report snapshots/lab
 
-.PHONY: help run test check fix goldens shots bench soak differential lab lab-down clean
+.PHONY: help run test check fix goldens shots bench soak differential faults lab lab-down clean
 help: ## what there is to make
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
@@ -32,6 +32,8 @@ soak: .venv/dev ## an hour of changing rules and traffic under the poller (root)
 	@$(BIN)/python -m tests.perf.soak $(or $(MINUTES),60) $(or $(BACKEND),nft)
 differential: .venv/dev ## predicted paths beside this kernel's own trace (root); N=1000 SEED=…
 	@$(BIN)/python -m tests.differential $(or $(N),1000) $(SEED)
+faults: .venv/dev ## what calitop check says of every lab fault in every backend (root)
+	@CALITOP_ALL_BACKENDS=1 $(BIN)/pytest tests/kernel/test_check_faults.py -q
 lab: .venv/run ## two real nodes in network namespaces (root); see docs/lab.md
 	@$(BIN)/python -m lab up
 lab-down: .venv/run ## take the lab away; nothing stays behind

@@ -27,6 +27,7 @@ from calitop.check import (
     rules,
     services,
     sets,
+    untracked,
 )
 from calitop.check.facts import NEEDS, Need, NodeFacts
 from calitop.check.records import (
@@ -55,6 +56,7 @@ NODE_CHECKS: tuple[Check, ...] = (
     *backends.CHECKS,
     *forward.CHECKS,
     *rules.CHECKS,
+    *untracked.CHECKS,
     *leftovers.CHECKS,
     *services.CHECKS,
     *host_endpoints.CHECKS,

@@ -10,6 +10,10 @@ from calitop.check.records import CrossCheck, Evidence, Found, Severity, Unjudge
 from calitop.check.together import End, Together
 from calitop.cni.names import calico_rest, link_owner
 from calitop.model.place import Where
+from calitop.path.bits import NO_MARK
+from calitop.path.flight import Flight
+from calitop.path.hook_walk import walk
+from calitop.path.packet import INVALID, Packet
 from calitop.path.policy import Way
 from calitop.path.routing import lookup
 from calitop.path.steps import Path, Step
@@ -160,28 +164,40 @@ def _invalid(together: Together) -> Iterator[_Placed]:
     told = set()
     for one, other, there, back in _asymmetric_pairs(together):
         hides = one.cni == "cilium" and link_owner(there.dev or "") != "cilium"
-        drop = _invalid_drop(one.facts) if hides and one.facts.name not in told else None
+        drop = _invalid_drop(one, there.dev) if hides and one.facts.name not in told else None
         if drop is not None:
             told.add(one.facts.name)
             title = f"TCP from {one.ip} to {other.ip}: this node sees only one way, and drops what is INVALID"
             yield one.facts, Found(title, (drop, *_routes(one, other, there, back)))
 
 
-def _invalid_drop(facts: NodeFacts) -> Evidence | None:
-    """kube-proxy's drop of INVALID in FORWARD, unless Cilium accepts its pods' packets before it."""
-    for key, chain in facts.index.chains.items():
-        if chain.hook != "FORWARD" or key.family != "ipv4":
-            continue
-        for at in range(len(chain.rules)):
-            called = facts.index.rules.targets(key).get(at, ())
-            if any(one.chain == "CILIUM_FORWARD" for one in called):
-                return None
-            for one in called:
-                if facts.index.owner_of_chain(one) == "kube-proxy":
-                    for number, rule in enumerate(facts.index.chains[one].rules):
-                        if rule.target == "DROP" and "INVALID" in rule.text.upper():
-                            return of_rule(one, number, rule)
-    return None
+def _invalid_drop(end: End, out: str | None) -> Evidence | None:
+    """kube-proxy's rule in which every packet of the pod ends that conntrack calls INVALID."""
+    packet = Packet(
+        family="ipv4",
+        src=end.ip,
+        iif=_interface(end),
+        oif=out,
+        mark=NO_MARK,
+        ct_state=frozenset((INVALID,)),
+    )
+    walked = walk(end.facts.node, "FORWARD", [Flight(packet)])
+    places = {one.where for one in walked.ended}
+    where = places.pop() if len(places) == 1 and not walked.accepted else None
+    if where is None or where.number is None or end.facts.index.owner_of_chain(where.key) != "kube-proxy":
+        return None
+    return of_rule(where.key, where.number - 1, end.facts.index.chains[where.key].rules[where.number - 1])
+
+
+def _interface(end: End) -> str | None:
+    """The pod's interface, else one like it: rules do not tell Cilium's interfaces apart."""
+    index = end.facts.index
+    alike = (
+        link.name
+        for link in end.facts.state.links
+        if index.role_of_link(link) == "workload" and index.owner_of_link(link) == end.cni
+    )
+    return end.pod.interface or next(alike, None)
 
 
 CROSS_CHECKS = (
@@ -221,9 +237,10 @@ CROSS_CHECKS = (
         "invalid-drop-one-way",
         "warning",
         ("routes", "rules", "pods"),
-        "Answers to Cilium's pods are delivered by BPF, so this node's conntrack never sees them: the third "
-        "packet of a TCP connection is INVALID and dropped here. Pings pass.",
-        "Let both ways take one tunnel, or CILIUM_FORWARD stand before KUBE-FORWARD; "
+        "What comes for Cilium's pods is delivered by BPF, so this node's conntrack never sees it: of a TCP "
+        "connection from such a pod the third packet is INVALID and dropped here, of one to it the first "
+        "answer, and so are answers to pings.",
+        "Let both ways take one tunnel, or CILIUM_FORWARD, with its accepts, stand before KUBE-FORWARD; "
         "net.netfilter.nf_conntrack_tcp_be_liberal=1 lets newer releases of kube-proxy leave the rule out.",
         "projectcalico/calico#7434; kubernetes/kubernetes#94861, #120412",
         _invalid,

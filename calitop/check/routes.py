@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from calitop.check.evidence import of_link, of_pod, of_route
-from calitop.check.facts import NEEDS, NodeFacts, Prefix, is_running, prefix_of
+from calitop.check.facts import NEEDS, NodeFacts, Prefix, address_of, is_running, prefix_of
 from calitop.check.records import Check, Found, Unjudged
 from calitop.cni.pods import pod_name
 from calitop.model.network import IpFamily, Route
+from calitop.model.node import Pod
+from calitop.path.policy import NO_ROUTE
+from calitop.path.routing import lookup
 
 _DISCARDING = ("blackhole", "unreachable", "prohibit")
 _LEADING_TO_MAIN = ("kernel", "cilium")
 """Owners of policy rules that leave unmarked packets for others to table main."""
+_SHOWN = 20
+"""Pods that a finding shows; a block has up to hundreds."""
 
 
 def _dead_devices(facts: NodeFacts) -> Iterator[Found]:
@@ -53,8 +58,12 @@ def _is_workload(facts: NodeFacts, dev: str) -> bool:
 
 
 def _blackholed(facts: NodeFacts) -> Iterator[Found | Unjudged]:
-    """By table main; where packets may take another table, nothing is certain of any pod."""
+    """One finding for each route that takes running pods.
+
+    By table main; where packets may take another table, nothing is certain of any pod.
+    """
     unjudged: set[str] = set()
+    taken: defaultdict[Route, list[Pod]] = defaultdict(list)
     for pod in filter(is_running, facts.state.pods):
         prefix = prefix_of(pod.ip or "")
         if prefix is None:
@@ -66,9 +75,38 @@ def _blackholed(facts: NodeFacts) -> Iterator[Found | Unjudged]:
             continue
         route = _best(facts, family, prefix)
         if route is not None and route.type in _DISCARDING:
-            title = f"{prefix.network_address} of a running pod falls into {route.type} {route.dst}"
-            yield Found(title, (of_route(route), of_pod(pod)))
+            taken[route].append(pod)
+    for route, pods in taken.items():
+        title = f"{_first_of(pods)} into {route.type} {route.dst}"
+        yield Found(title, (of_route(route), *map(of_pod, pods[:_SHOWN])))
     yield from map(Unjudged, sorted(unjudged))
+
+
+def _first_of(pods: Sequence[Pod]) -> str:
+    """How a title begins: the first address, and how many more."""
+    address = (pods[0].ip or "").split("/")[0]
+    more = len(pods) - 1
+    return f"{address} of a running pod and {more} more fall" if more else f"{address} of a running pod falls"
+
+
+def _unrouted(facts: NodeFacts) -> Iterator[Found]:
+    """One finding for all running pods to which nothing leads, where every table was read."""
+    lost = [pod for pod in filter(is_running, facts.state.pods) if _is_unrouted(facts, pod)]
+    if lost:
+        more = f" and of {len(lost) - 1} more" if len(lost) > 1 else ""
+        title = f"no route at all leads to {(lost[0].ip or '').split('/')[0]} of a running pod{more}"
+        yield Found(title, tuple(map(of_pod, lost[:_SHOWN])))
+
+
+def _is_unrouted(facts: NodeFacts, pod: Pod) -> bool:
+    prefix, address = prefix_of(pod.ip or ""), address_of((pod.ip or "").split("/")[0])
+    if prefix is None or address is None:
+        return False
+    family: IpFamily = "ipv4" if prefix.version == 4 else "ipv6"
+    if _not_by_main(facts, family) is None and _best(facts, family, prefix) is not None:
+        return False
+    answer = lookup(facts.world, address)
+    return not answer.assumed and answer.way is not None and answer.way.type == NO_ROUTE
 
 
 def _not_by_main(facts: NodeFacts, family: IpFamily) -> str | None:
@@ -126,6 +164,17 @@ CHECKS = (
         "pod of this node.",
         "projectcalico/calico#3246, #2612, #2457",
         _blackholed,
+    ),
+    Check(
+        "no-route-to-pod",
+        "error",
+        ("routes", "pods"),
+        "Neither a block's route nor a default route leads to the pod: the sender is told that the "
+        "network is unreachable (IpExt.InNoRoutes).",
+        "See the peers of BIRD (calicoctl node status) and, for Cilium's pods, that its agent runs: they "
+        "make the routes to other nodes' pods.",
+        "projectcalico/calico#8751, #8606",
+        _unrouted,
     ),
     Check(
         "block-multipath",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from calitop.check.evidence import of_route, of_setting
+from calitop.check.evidence import of_link, of_route, of_setting
 from calitop.check.facts import NodeFacts
 from calitop.check.records import Check, Evidence, Found, Unjudged
 from calitop.path.rp_filter import LOOSE, STRICT, mode
@@ -30,15 +30,24 @@ def _on_cilium(facts: NodeFacts) -> Iterator[Found | Unjudged]:
 
 
 def _on_tunnel(facts: NodeFacts) -> Iterator[Found | Unjudged]:
-    """Strict on Calico's tunnel, beside routes that lead Cilium's addresses another way."""
+    """Strict or as good as that on Calico's tunnel, beside routes of Cilium that lead another way."""
     around = next(facts.routes_of("cilium"), None)
     for link in facts.state.links if around else ():
         is_tunnel = facts.index.role_of_link(link) in _TUNNELS and facts.index.owner_of_link(link) == "calico"
         if is_tunnel and mode(facts.world, link.name) is None:
             yield Unjudged(facts.world.setting_name(link.name, "rp_filter"))
-        if is_tunnel and mode(facts.world, link.name) == STRICT and around is not None:
-            title = f"rp_filter is strict on {link.name}, but routes lead back by another interface"
-            yield Found(title, (*_settings(facts, link.name), of_route(around[0])))
+        how = _strict(facts, link.name) if is_tunnel else None
+        if how is not None and around is not None:
+            title = f"rp_filter is {how}, but routes lead back by another interface"
+            yield Found(title, (*_settings(facts, link.name), of_link(link), of_route(around[0])))
+
+
+def _strict(facts: NodeFacts, dev: str) -> str | None:
+    """In words, where the kernel takes only sources whose route back is the device; else None."""
+    found = mode(facts.world, dev)
+    if found == LOOSE and facts.world.addresses(dev) == ():
+        return f"loose on {dev}, which has no address, and then acts as strict"
+    return f"strict on {dev}" if found == STRICT else None
 
 
 def _settings(facts: NodeFacts, dev: str) -> tuple[Evidence, ...]:
@@ -64,7 +73,8 @@ CHECKS = (
         ("links", "routes", "sysctls"),
         "Packets from Cilium's addresses that come through this tunnel are dropped, for their route back "
         "leads to cilium_host.",
-        "Set rp_filter of the tunnel to 2 or 0, and that of all to 0.",
+        "Set rp_filter of the tunnel to 2 or 0, and that of all to 0; on a tunnel without an address only 0 "
+        "lets them in, so see why it has none.",
         "projectcalico/calico#4630; Linux, ip-sysctl.rst",
         _on_tunnel,
     ),

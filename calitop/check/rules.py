@@ -12,7 +12,7 @@ from calitop.check.records import Check, Found, Unjudged
 from calitop.cni.index import RuleRef
 from calitop.cni.names import calico_rest, comment_owner
 from calitop.formats.spec import comments, spec
-from calitop.model.matches import Interface, IpAddress, Ports, Protocol, RpFilter
+from calitop.model.matches import Interface, IpAddress, RpFilter
 from calitop.model.rules import Chain, ChainKey, Rule
 from calitop.model.spec import RuleSpec
 
@@ -134,52 +134,6 @@ def _jump_order(facts: NodeFacts) -> Iterator[Found]:
             yield Found(f"in {key.table} {key.chain} {before} comes before Calico", evidence)
 
 
-def _untracked(facts: NodeFacts) -> Iterator[Found]:
-    """NOTRACK by a policy, beside workload chains that drop what has no connection.
-
-    Felix itself leaves its tunnel's outer packets untracked, and those to a DNS cache on this host.
-    """
-    drops = any(True for _ in _invalid_drops(facts))
-    for key, chain in facts.index.chains.items() if drops else ():
-        if facts.index.owner_of_chain(key) != "calico" or not chain.may_hold("NOTRACK", "notrack"):
-            continue
-        for at, rule in enumerate(chain.rules):
-            is_untracking = rule.target in ("NOTRACK", "CT") and "notrack" in rule.text.lower()
-            if is_untracking and not _is_of_this_host(facts, spec(rule)):
-                yield Found(
-                    f"rule {rule.number or '?'} of {key.chain} turns tracking off", (of_rule(key, at, rule),)
-                )
-
-
-def _is_of_this_host(facts: NodeFacts, told: RuleSpec) -> bool:
-    """Whether only packets of this host itself fit: a VXLAN tunnel's outer ones, or by its own address."""
-    own = {int(address) for address in facts.world.owners}
-    for match in told.find(IpAddress):
-        ends = {int(network.network_address) for network in match.networks if network.num_addresses == 1}
-        if not match.negated and ends and ends <= own:
-            return True
-    udp = any(match.numbers == (17,) and not match.negated for match in told.find(Protocol))
-    ports = [match for match in told.find(Ports) if not match.negated and match.side == "dst"]
-    return udp and any({one.first for one in match.ranges} <= _vxlan_ports(facts) for match in ports)
-
-
-def _vxlan_ports(facts: NodeFacts) -> set[int]:
-    """UDP ports of the VXLAN devices here, and Calico's own before its device stands."""
-    told = (dict(link.info).get("port", "") for link in facts.state.links if link.kind == "vxlan")
-    return {_CALICO_VXLAN, *(int(port) for port in told if port.isdecimal())}
-
-
-_CALICO_VXLAN = 4789
-
-
-def _invalid_drops(facts: NodeFacts) -> Iterator[Rule]:
-    for name in facts.index.rules.workload_interfaces:
-        for key in facts.index.chains_of_interface(name):
-            for rule in facts.index.chains[key].rules:
-                if rule.target == "DROP" and "INVALID" in rule.text:
-                    yield rule
-
-
 CHECKS = (
     Check(
         "duplicate-felix-rule",
@@ -230,15 +184,5 @@ CHECKS = (
         "Leave chainInsertMode at Insert if Calico shall come first.",
         "felix configuration, chainInsertMode",
         _jump_order,
-    ),
-    Check(
-        "untracked-policy",
-        "warning",
-        ("rules",),
-        "The chains of workloads drop packets without a connection (ctstate INVALID): what this rule leaves "
-        "untracked reaches this host, but no pod.",
-        "Use doNotTrack only in policies whose traffic ends on the host itself.",
-        "projectcalico/felix#2021",
-        _untracked,
     ),
 )

@@ -79,7 +79,7 @@ def _pairs(nodes: Sequence[NodeFacts]) -> Sequence[tuple[End, End]]:
 
 def _traced(network: Network, one: End, other: End) -> Traced | None:
     try:
-        return trace(network, Request(src=one.ip, dst=other.ip, protocol="tcp", reply=True))
+        return trace(network, Request(src=one.ip, dst=other.ip, protocol="tcp", reply=True), decided=True)
     except CalitopError:
         return None
 

@@ -33,33 +33,66 @@ def joined(flights: Sequence[Flight]) -> list[Flight]:
 
 def simplified(alternatives: Iterable[Conditions]) -> list[Conditions]:
     """The same disjunction of conditions with as few as possible."""
-    found = list(dict.fromkeys(alternatives))
-    while (whole := _whole(found)) is not None:
-        parts, merged = whole
-        found = list(dict.fromkeys([*(one for one in found if one not in parts), merged]))
-    return [one for one in found if not any(other != one and _covers(other, one) for other in found)]
+    found = _Alternatives(alternatives).merged()
+    least = [bits for bits in found if not any(other != bits and other & bits == other for other in found)]
+    return [found[bits] for bits in least]
 
 
-def _whole(found: Sequence[Conditions]) -> tuple[list[Conditions], Conditions] | None:
-    """Alternatives that give every answer to one question and agree in all else, and that else."""
-    seen: dict[Hashable, dict[int, Conditions]] = {}
-    for one in found:
-        for at, condition in enumerate(one):
-            rest = (*one[:at], *one[at + 1 :])
-            answers = seen.setdefault((condition.key, _answers(rest)), {})
-            answers.setdefault(condition.answer, one)
+class _Alternatives:
+    """Alternatives as sets of bits, one for each answer to a question: thousands are compared at once.
+
+    Each waits under what it assumes beside one question, until all answers to that question wait there.
+    """
+
+    def __init__(self, alternatives: Iterable[Conditions]) -> None:
+        self._bits: dict[tuple[Hashable, int], int] = {}
+        first: dict[int, Conditions] = {}
+        for one in alternatives:
+            first.setdefault(self._bits_of(one), one)
+        self._queue = list(first.values())
+        self._left: dict[int, Conditions] = {}
+        self._waiting: dict[tuple[Hashable, int], dict[int, int]] = {}
+
+    def merged(self) -> dict[int, Conditions]:
+        """Those that are left, the merged ones last."""
+        for one in self._queue:
+            bits = self._bits_of(one)
+            if bits not in self._left:
+                self._left[bits] = one
+                rest = self._completed(one, bits)
+                if rest is not None:
+                    self._queue.append(rest)
+        return self._left
+
+    def _bits_of(self, conditions: Conditions) -> int:
+        bits = 0
+        for one in conditions:
+            bits |= self._bits.setdefault((one.key, one.answer), 1 << len(self._bits))
+        return bits
+
+    def _completed(self, one: Conditions, bits: int) -> Conditions | None:
+        """What is assumed beside a question that has every answer now; those answers are gone then."""
+        for condition in one:
+            rest = bits & ~self._bits[condition.key, condition.answer]
+            answers = self._waiting.setdefault((condition.key, rest), {})
+            answers[condition.answer] = bits
             if len(answers) == condition.of:
-                return list(answers.values()), rest
-    return None
+                for part in list(answers.values()):
+                    self._forget(part)
+                asked = condition.key, condition.answer
+                return tuple(other for other in one if (other.key, other.answer) != asked)
+        return None
+
+    def _forget(self, bits: int) -> None:
+        for condition in self._left.pop(bits):
+            rest = bits & ~self._bits[condition.key, condition.answer]
+            answers = self._waiting.get((condition.key, rest), {})
+            if answers.get(condition.answer) == bits:
+                del answers[condition.answer]
 
 
 def _answers(conditions: Iterable[Condition]) -> frozenset[tuple[Hashable, int]]:
     return frozenset((one.key, one.answer) for one in conditions)
-
-
-def _covers(general: Conditions, special: Conditions) -> bool:
-    """Whether every assumption of one is among those of the other."""
-    return _answers(general) <= _answers(special)
 
 
 # -- flights

@@ -42,7 +42,7 @@ def path_of(ends: Sequence[End]) -> Path:
     """The path that the ends make, at least one of them."""
     groups: dict[_Place, list[End]] = {}
     for end in ends:
-        groups.setdefault(_place(end), []).append(end)
+        groups.setdefault(place_of(end), []).append(end)
     assumed = tuple(dict.fromkeys(words for end in ends for words in end.flight.assumed))
     if len(groups) == 1:
         return _decided(ends, assumed)
@@ -53,7 +53,7 @@ def path_of(ends: Sequence[End]) -> Path:
     return Path("undecided", None, because, _steps(common, None), branches, _missing(ends), assumed)
 
 
-def _place(end: End) -> _Place:
+def place_of(end: End) -> _Place:
     """What tells ends apart: where no place is named, the reason."""
     return end.verdict, end.where, end.because if end.where is None else ""
 

@@ -14,7 +14,7 @@ from calitop.path.bits import NO_MARK, Bits
 from calitop.path.flight import Condition, End, Flight
 from calitop.path.network import Network, Start
 from calitop.path.node import Node
-from calitop.path.outcome import path_of
+from calitop.path.outcome import path_of, place_of
 from calitop.path.packet import ICMP, ICMPV6, TCP, UDP, Packet
 from calitop.path.stack import Leaving, Stack, is_pod_link
 from calitop.path.steps import Path, Step
@@ -62,22 +62,29 @@ class Traced:
     """In words, where the answer takes another way (`out by tunl0, back by cilium_host`)."""
 
 
-def trace(network: Network, request: Request) -> Traced:
+def trace(network: Network, request: Request, *, decided: bool = False) -> Traced:
     """The path of a packet across the nodes, and of its answer.
+
+    Args:
+        network: The nodes.
+        request: The packet.
+        decided: Whether only a decided path matters: of an undecided one not all branches are followed then,
+            nor its answer.
 
     Raises:
         CalitopError: Where the packet starts cannot be known, or a node does not exist.
     """
     start = network.start(request.src, request.on, request.dev)
-    ends = _Trace(network).follow(start, Flight(_packet(request)))
+    ends = _Trace(network, decided).follow(start, Flight(_packet(request)))
     forward = path_of(ends)
     arrived = _arrived(ends)
-    if not request.reply or arrived is None:
+    is_moot = decided and forward.verdict == "undecided"
+    if not request.reply or arrived is None or is_moot:
         return Traced(forward)
     answer = _answer(network, request, arrived)
     if answer is None:
         return Traced(forward)
-    back = path_of(_Trace(network).follow(*answer))
+    back = path_of(_Trace(network, decided).follow(*answer))
     return Traced(forward, back, _asymmetry(arrived, back))
 
 
@@ -171,8 +178,9 @@ def _devices_out(steps: tuple[Step, ...]) -> list[str]:
 class _Trace:
     """One direction."""
 
-    def __init__(self, network: Network) -> None:
+    def __init__(self, network: Network, decided: bool) -> None:
         self._network = network
+        self._decided = decided
         self._ends: list[End] = []
 
     def follow(self, start: Start, flight: Flight) -> list[End]:
@@ -198,8 +206,11 @@ class _Trace:
     def _onward(self, node: Node, stack: Stack, hops: int) -> None:
         self._ends += stack.ended
         for flight in stack.local:
-            self._local(node, flight, hops)
+            if not self._is_enough():
+                self._local(node, flight, hops)
         for leaving in stack.leaving:
+            if self._is_enough():
+                return
             where = Where(node=node.name, kind="link", device=leaving.dev)
             if hops >= _MOST_HOPS:
                 because = f"after {hops} nodes and tunnels it still goes on: a routing loop"
@@ -211,6 +222,10 @@ class _Trace:
                 self._tunnel(node, leaving, where, hops + 1)
             else:
                 self._leaves(node, leaving, where, hops + 1)
+
+    def _is_enough(self) -> bool:
+        """Whether two places were met already, where no more than that matters."""
+        return self._decided and len({place_of(end) for end in self._ends}) > 1
 
     # -- tunnels
 

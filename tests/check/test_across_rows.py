@@ -105,6 +105,17 @@ def test_a_drop_of_invalid_is_told_unless_cilium_accepts_before_it(cilium_first:
     assert len(_found("invalid-drop-one-way", state, work2)) == count
 
 
+def test_a_chain_of_cilium_without_its_accepts_saves_nothing() -> None:
+    """The chain is called, but lets packets pass to KUBE-FORWARD (lab fault `kube-invalid`)."""
+    work1, work2 = _lab()
+    state = states.with_chain(
+        work1, "filter", Chain("KUBE-FORWARD", (Rule(INVALID, 1, target="DROP", verb="jump"),))
+    )
+    state = states.with_chain(state, "filter", Chain("CILIUM_FORWARD"))
+    (found,) = _found("invalid-drop-one-way", state, work2)
+    assert (found.node, found.evidence[0].text) == (WORK1, f"filter: {INVALID}")
+
+
 @pytest.mark.parametrize(("members", "count"), [(("172.16.189.101",), 1), (("172.16.189.0/24",), 0)])
 def test_a_sender_of_ipip_that_calico_does_not_know(members: tuple[str, ...], count: int) -> None:
     work1, work2 = _lab()

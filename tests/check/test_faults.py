@@ -242,6 +242,30 @@ CASES = (
     ),
     Case("rp-filter-on-cilium", lambda: _rp("all", 2), "rp_filter is 2 on cilium_"),
     Case("rp-filter-on-tunnel", lambda: _rp("tunl0", 1), "strict on tunl0", lambda: _rp("tunl0", 2)),
+    Case(
+        "rp-filter-on-tunnel",
+        lambda: states.with_link(_rp("tunl0", 2), "tunl0", addresses=()),
+        "loose on tunl0, which has no address",
+        lambda: states.with_link(states.lab(), "tunl0", addresses=()),
+    ),
+    Case(
+        "no-route-to-pod",
+        lambda: states.without_route(states.lab(), "10.222.160.0/24", "default"),
+        "no route at all leads to 10.222.160.6 of a running pod and of 5 more",
+        lambda: states.without_route(states.lab(), "10.222.160.0/24"),
+    ),
+    Case(
+        "untracked-one-way",
+        lambda: _rule("raw", "PREROUTING", "-A PREROUTING -i tunl0 -p icmp -j CT --notrack", 0),
+        "what comes to pods by tunl0 is not tracked",
+        lambda: _rule("raw", "PREROUTING", "-A PREROUTING -p icmp -j CT --notrack", 0),
+    ),
+    Case(
+        "untracked-one-way",
+        lambda: _rule("raw", "PREROUTING", "-A PREROUTING -i tunl0 -j NOTRACK", 0),
+        "what comes to pods by tunl0 is not tracked",
+        lambda: _rule("raw", "PREROUTING", "-A PREROUTING -d 169.254.20.10/32 -p udp -j NOTRACK", 0),
+    ),
     Case("tunnel-mtu", lambda: states.with_link(states.lab(), "tunl0", mtu=1500), "exceeds ens160 with 1500"),
     Case(
         "pod-mtu",
@@ -298,6 +322,34 @@ def test_one_block_on_two_nodes() -> None:
 def test_one_address_on_two_nodes() -> None:
     other = states.with_route(states.lab("k8s-work2"), f"{POD}/32", "cali0123456789a")
     assert _both(other) == {"address-on-two-nodes"}
+
+
+def test_a_range_of_cilium_that_leaves_by_calico_s_tunnel() -> None:
+    """As BIRD exports it where Cilium's range lies in a pool (lab fault `route-back`)."""
+    by_tunnel = states.without_route(states.lab(), "10.222.2.0/24")
+    gateway = "172.16.189.102"
+    by_tunnel = states.with_route(by_tunnel, "10.222.2.0/24", "tunl0", gateway=gateway, proto="bird")
+    found = check([by_tunnel, states.lab("k8s-work2")]).findings
+    assert [(each.severity, each.node, each.title) for each in found if each.id == "leaked-range"] == [
+        ("info", "k8s-work1", "10.222.2.0/24 is Cilium's on k8s-work2, but leaves here by tunl0")
+    ]
+
+
+def test_one_blackhole_over_many_pods_is_one_finding() -> None:
+    hole = states.with_route(
+        states.without_route(states.lab(), "10.222.160.0/24"), "10.222.160.0/24", type="blackhole"
+    )
+    titles = [each.title for each in check([hole]).findings if each.id == "blackhole-over-pod"]
+    assert titles == ["10.222.160.6 of a running pod and 5 more fall into blackhole 10.222.160.0/24"]
+
+
+def test_no_route_is_not_told_where_not_every_table_was_read() -> None:
+    """A list of table main alone, as `route -n` prints it: another table may lead there."""
+    state = states.without_route(states.lab(), "10.222.160.0/24", "default")
+    state = replace(
+        state, routes=tuple(route for route in state.routes if route.table == "main"), ip_rules=()
+    )
+    assert not [each for each in check([state]).findings if each.id == "no-route-to-pod"]
 
 
 def test_a_full_table_of_connections_is_an_error() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -86,6 +88,37 @@ def test_a_mark_that_names_no_endpoint_is_an_error_on_the_sender() -> None:
         (each.id, each.node) for each in _alarms(_checked(states.SNAPSHOTS / "faults" / "identity-mark"))
     ]
     assert errors == [("unknown-endpoint-counted", "k8s-work2")]
+
+
+def _headers_only(state: NodeState) -> NodeState:
+    """Its sets as `ipset list -t` prints them."""
+    return replace(state, sets=tuple(replace(one, members=None) for one in state.sets))
+
+
+_LESS: dict[str, Callable[[NodeState], NodeState]] = {
+    "set members": _headers_only,
+    "bpf": lambda state: replace(state, bpf=()),
+    "set members and bpf": lambda state: replace(_headers_only(state), bpf=()),
+    "policy rules": lambda state: replace(state, ip_rules=()),
+    "settings": lambda state: replace(state, sysctls={}),
+    "interfaces": lambda state: replace(state, links=()),
+    "table local": lambda state: replace(
+        state, routes=tuple(one for one in state.routes if one.table != "local")
+    ),
+    "routes": lambda state: replace(state, routes=()),
+    "pods": lambda state: replace(state, pods=()),
+    "rules": lambda state: replace(state, rulesets=()),
+}
+"""What was not read of a node, as in a snapshot that somebody has put together by hand."""
+
+
+@pytest.mark.parametrize("less", _LESS)
+def test_a_healthy_lab_that_was_read_in_part_gives_no_alarm(less: str) -> None:
+    """Nor does it take minutes: unread sets leave thousands of ways open."""
+    whole = [states.lab("k8s-work1"), states.lab("k8s-work2")]
+    part = [_LESS[less](state) for state in whole]
+    for nodes in (part, [whole[0], part[1]], [part[0], whole[1]]):
+        assert not _alarms(check(nodes))
 
 
 def test_a_node_of_which_nothing_was_read_is_not_called_healthy() -> None:
