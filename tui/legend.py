@@ -77,7 +77,11 @@ COLUMNS = (
     Entry("finding", "what is the matter"),
     Entry("check", "id of the check; docs/checks.md has them all"),
     Entry("member", "the entry in ipset's words, options included"),
-    Entry("belongs to", "pod, node or device of this node that has the address, where it is known"),
+    Entry(
+        "belongs to",
+        "pod, service, node or device of this node that has the address, else the range of Calico or Cilium "
+        "it lies in, where it is known",
+    ),
     Entry("hook", "hook at which the packet is, or what else happens to it there"),
     Entry("chain #", "chain, and number of the rule in it; pol is its policy"),
     Entry("action", "what the rule does"),

@@ -177,4 +177,6 @@ def _collect(found: IpSet | None, name: str) -> str:
 
 def use_words(words: SetWords) -> str:
     """How many rules name it."""
+    if not words.users:
+        return "no rule names it"
     return f"{plural(words.users, 'rule')} name{'s' if words.users == 1 else ''} it"

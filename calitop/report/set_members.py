@@ -52,9 +52,10 @@ def set_text(members: SetMembers, words: SetWords, element: str | None) -> str:
         f"  {line}" for line in (*words.lines(), f"{use_words(words)}:" if words.users else use_words(words))
     )
     lines += (f"    {ref_words((use.ref.key, use.ref.index))}  {use.words}" for use in words.uses)
+    lines += ["  members:"] if members.members else []
     for place, member in enumerate(members.members):
         owner = members.who(place)
-        lines.append(f"  {member}" + (f"  {owner}" if owner else ""))
+        lines.append(f"    {member}" + (f"  {owner}" if owner else ""))
     return "\n".join(map(printable, lines)) + "\n"
 
 

@@ -50,7 +50,14 @@ def test_show_answers_whether_an_address_is_in_a_set(
     assert (code, told["asked"]["in"]) == (0, found) and element in told["asked"]["because"]
     assert [each["member"] for each in told["set"]["members"]] == ["10.0.0.0/8", "10.1.0.0/16 nomatch"]
     _code, out, _err = status(capsys, "show", root, "--set", "some")
-    assert out.splitlines() == ["set some  hash:net  2 members", "  10.0.0.0/8", "  10.1.0.0/16 nomatch"]
+    assert out.splitlines() == [
+        "set some  hash:net  2 members",
+        "  each member is an address or range (hash:net)",
+        "  no rule names it",
+        "  members:",
+        "    10.0.0.0/8",
+        "    10.1.0.0/16 nomatch",
+    ]
 
 
 def test_a_set_that_is_not_there_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
