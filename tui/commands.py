@@ -10,12 +10,12 @@ from typing import NamedTuple
 from textual.command import DiscoveryHit, Hit, Hits, Provider
 
 from calitop.cni.pods import pod_name
+from calitop.explain.plain_facts import chain_words, route_way
 from tui.bindings import KEYS, keys_in_use
 from tui.screens.explorer import Explorer
-from widgets.facts import chain_words
 from widgets.text import plain
 from widgets.view import ChainId, LinkId, RuleId, SetId, Subject, View, route_id
-from widgets.wording import route_way, rule_comment
+from widgets.wording import rule_comment
 
 SHOWN = 60
 """Hits that are scored; who needs more types more."""

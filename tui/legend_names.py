@@ -6,10 +6,11 @@ import re
 from collections.abc import Iterator, Sequence
 
 from calitop.cni.names import calico_rest, chain_role
+from calitop.explain.plain_facts import sets_named
 from calitop.formats.spec import spec
 from calitop.model.rules import BUILTIN_CHAINS, Rule
 from widgets.chain_tree import ChainTree
-from widgets.facts import Fact, set_fact, sets_named
+from widgets.facts import Fact, set_fact
 from widgets.signs import Signs
 from widgets.view import View
 from widgets.virtual_rows import VirtualRows

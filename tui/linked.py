@@ -6,9 +6,9 @@ from collections.abc import Hashable, Iterable
 from dataclasses import dataclass, field
 
 from calitop.cni.rule_index import interface_matches
+from calitop.explain.plain_facts import sets_named
 from calitop.model.network import Route
 from calitop.model.rules import ChainKey
-from widgets.facts import sets_named
 from widgets.pieces import Light
 from widgets.view import ChainId, LinkId, MapId, RouteId, RuleId, Subject, View, route_id
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from calitop.explain.plain_facts import size_words
 from calitop.model.rules import Chain, ChainKey
 from widgets.facts import Fact, bpf_facts, caller_facts, counter_words
 from widgets.rule_facts import told_facts
@@ -20,7 +21,8 @@ def chain_facts(view: View, key: ChainKey, signs: Signs) -> Iterator[Fact]:
     if chain is None:
         return
     yield from _meaning(view, key, chain)
-    yield Fact(_size_words(view, key, chain))
+    moved = None if view.counts is None else view.moved_in(key)
+    yield Fact(size_words(view.index, key, chain, moved))
     if chain.builtin:
         yield from bpf_facts(view)
     if chain.policy is not None:
@@ -54,23 +56,4 @@ def hash_facts(view: View, key: ChainKey) -> Iterator[Fact]:
 
     found = chain_hashes(view.index, key)
     if found is not None:
-        yield Fact(f"Felix's hashes, {found.verdict}: {found.words}", HASH_LOOKS.get(found.verdict, ""))
-
-
-def _size_words(view: View, key: ChainKey, chain: Chain) -> str:
-    if not chain.present:
-        return "it is jumped to, but stands nowhere in the text that was read: what it does is not known"
-    said = [f"{len(chain.rules)} rules", f"{view.moved_in(key)} of them moved since the baseline"]
-    if view.counts is None:
-        del said[1]
-    if chain.hook:
-        said.append(f"hook {chain.hook}" + ("" if chain.priority is None else f" priority {chain.priority}"))
-    said += [f"backend {key.backend}"] if key.backend else []
-    said += [f"family {key.family}"] if key.family else []
-    owner = view.index.owner_of_chain(key)
-    said += [f"owner {owner}"] if owner else []
-    said += {
-        False: ["rules are missing: the text was cut"],
-        None: ["the text does not tell whether it is whole"],
-    }.get(chain.complete, [])
-    return ", ".join(said)
+        yield Fact(found.line(), HASH_LOOKS.get(found.verdict, ""))

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
+from calitop.explain.plain_facts import chain_words
 from calitop.model.network import Route
 from calitop.model.rules import Chain, ChainKey, Rule
-from widgets.facts import Fact, chain_words
+from widgets.facts import Fact
 from widgets.view import ChainId, LinkId, MapId, RouteId, RuleId, SetId, Subject, View
 
 _NFT_FAMILY = {"ipv4": "ip", "ipv6": "ip6"}

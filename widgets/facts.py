@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
-from calitop.cni.pods import pod_name
 from calitop.cni.rule_index import RuleRef
 from calitop.cni.set_names import set_purpose
-from calitop.formats.spec import spec
-from calitop.model.rules import ChainKey, Rule
+from calitop.explain.plain_facts import PodLine, caller_words, pod_lines
+from calitop.model.rules import ChainKey
 from widgets import numbers
 from widgets.signs import Signs
 from widgets.view import Figures, RuleId, SetId, Subject, View
@@ -19,6 +18,15 @@ WIDE = 30
 
 LISTED = 200
 """Callers or routes that are listed; more are counted only."""
+
+
+_POD_LOOKS: dict[PodLine, str] = {
+    "pod": "strong",
+    "conflict": "deny",
+    "source": "dim",
+    "remark": "dim",
+    "sign": "",
+}
 
 
 class Fact(NamedTuple):
@@ -32,37 +40,9 @@ class Fact(NamedTuple):
     """Field of `Signs` that the text begins with."""
 
 
-def chain_words(key: ChainKey) -> str:
-    """Table and chain, with family and backend where they are not the usual."""
-    family = {"ipv4": "", None: ""}.get(key.family, f"{key.family} ")
-    return f"{family}{key.table or 'table not told'} {key.chain}"
-
-
-def number(view: View, place: RuleId) -> str:
-    """The rule's number, or that it has none."""
-    rule = view.rule(place)
-    return "without a number" if rule is None or rule.number is None else str(rule.number)
-
-
 def pod_facts(view: View, interface: str) -> Iterator[Fact]:
     """The pod behind an interface, where it is known, and which sources tell so or deny it."""
-    pod = view.index.pod_of_interface(interface)
-    if pod is None:
-        yield from _unnamed_facts(view, interface)
-        return
-    node = f"  node {pod.node}" if pod.node else ""
-    yield Fact(f"pod {pod_name(pod)}" + (f"  {pod.ip}" if pod.ip else "") + node, "strong")
-    yield from (Fact(f"sources disagree: {words}", "deny") for words in pod.conflicts)
-    if pod.known_from:
-        told = "; ".join(f"{known.what} from {known.source}" for known in pod.known_from)
-        yield Fact(f"known: {told}", "dim")
-    yield from (Fact(f"not taken: {words}", "dim") for words in pod.remarks)
-
-
-def _unnamed_facts(view: View, interface: str) -> Iterator[Fact]:
-    """What is at the other end of an interface where nothing tells a pod's name."""
-    for sign in view.index.signs_of_interface(interface):
-        yield Fact(f"behind it  {sign.source}  {'  '.join(sign.addresses)}".rstrip())
+    yield from (Fact(said, _POD_LOOKS[kind]) for kind, said in pod_lines(view.index, interface))
 
 
 def places(view: View, refs: Iterable[RuleRef], word: str, called: ChainKey | None = None) -> Iterator[Fact]:
@@ -71,17 +51,8 @@ def places(view: View, refs: Iterable[RuleRef], word: str, called: ChainKey | No
         if count == LISTED:
             yield Fact(f"{word} more rules than are listed here", "note")
             return
-        place = RuleId(ref.key, ref.index)
-        rule = view.rule(place)
-        verb = _verb_words(view, ref.key, rule, called)
-        yield Fact(f"{word} {chain_words(ref.key)} rule {number(view, place)}{verb}", "link", place)
-
-
-def _verb_words(view: View, key: ChainKey, rule: Rule | None, called: ChainKey | None) -> str:
-    if rule is None:
-        return ""
-    verb = rule.verb if called is None else view.index.maps.verb_to(key, rule, called.chain)
-    return " (goto)" if verb == "goto" else ""
+        said = caller_words(view.index, ref, word, called)
+        yield Fact(said, "link", RuleId(ref.key, ref.index))
 
 
 def caller_facts(view: View, key: ChainKey) -> Iterator[Fact]:
@@ -97,20 +68,6 @@ def bpf_facts(view: View) -> Iterator[Fact]:
     """That BPF decides on this node, where it does."""
     if view.index.bpf is not None:
         yield Fact(str(view.index.bpf), "warm")
-
-
-def sets_named(rule: Rule) -> list[str]:
-    """The ipsets that a rule asks or changes, in its order, each once."""
-    if "-set " not in rule.text:
-        return []
-    known = spec(rule)
-    # Imported late: nothing on the first screen needs the records of matches.
-    from calitop.model.matches import InSet
-    from calitop.model.targets import ChangeSet
-
-    asked = [match.name for match in known.find(InSet)]
-    changed = [target.action.name for target in known.targets if isinstance(target.action, ChangeSet)]
-    return list(dict.fromkeys([*asked, *changed]))
 
 
 def set_fact(view: View, name: str, signs: Signs) -> Fact:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from calitop.counters.counts import Reset
+from calitop.explain.plain_facts import chain_words
 from calitop.model.node import NodeState, SourceFile
-from widgets.facts import Fact, chain_words
+from widgets.facts import Fact
 from widgets.lines import FactList
 from widgets.signs import UNICODE, Signs
 from widgets.text import plain, wrap

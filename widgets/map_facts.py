@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from calitop.cni.map_index import native_names
-from calitop.cni.set_names import set_purpose
+from calitop.explain.plain_facts import map_purpose_words, map_size_words, map_words
 from calitop.model.rules import MapKey
 from calitop.path.nft_elements import as_ipset
 from widgets.facts import Fact, places, pod_facts
@@ -14,11 +14,7 @@ from widgets.view import ChainId, LinkId, MapId, SetId, View
 
 def map_link(view: View, key: MapKey, word: str) -> Fact:
     """A set or map with its size; enter leads there."""
-    one = view.index.maps.maps[key]
-    kind = f"map {one.type}" if one.is_map else f"set of {one.type}"
-    purpose = "" if one.is_map else set_purpose(key.name)
-    told = f"  {purpose}" if purpose else ""
-    return Fact(f"{word} {key.name}  {kind}, {len(one.elements):,} elements{told}", "link", MapId(key))
+    return Fact(f"{word} {map_words(view.index, key)}", "link", MapId(key))
 
 
 def map_facts(view: View, place: MapId) -> Iterator[Fact]:
@@ -29,18 +25,9 @@ def map_facts(view: View, place: MapId) -> Iterator[Fact]:
     if place.at is not None:
         yield from _element_facts(view, place, place.at)
         return
-    said = [f"{'map' if one.is_map else 'set of'} {one.type}", f"{len(one.elements):,} elements"]
-    said += [f"family {place.key.table.family}"] if place.key.table.family else []
-    if owner := view.index.owner_of_map(place.key):
-        said.append(f"owner {owner}")
-    if one.complete is not True:
-        said.append(
-            "the text does not tell all its elements" if one.complete is None else "elements are missing"
-        )
-    purpose = "" if one.is_map else set_purpose(place.key.name)
-    if purpose:
-        yield Fact(f"It holds {purpose}.", "strong")
-    yield Fact(", ".join(said))
+    if said := map_purpose_words(view.index, place.key):
+        yield Fact(said, "strong")
+    yield Fact(map_size_words(view.index, place.key))
     if as_ipset(one) is not None:
         yield Fact("members, and whether an address is in it", "link", SetId(native_names(place.key)[-1]))
     users = view.index.maps.users(place.key)

@@ -6,6 +6,7 @@ from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from functools import cached_property
 
 from calitop.cni.index import NodeIndex
+from calitop.explain.plain_facts import route_way
 from calitop.model.network import Route
 from widgets.columns import Column, Placed, fit
 from widgets.pieces import Piece
@@ -13,7 +14,7 @@ from widgets.signs import UNICODE, Signs
 from widgets.text import Lose, cell
 from widgets.view import RouteId, route_id
 from widgets.virtual_rows import VirtualRows
-from widgets.wording import owner_look, owner_sign, route_devices, route_way
+from widgets.wording import owner_look, owner_sign, route_devices
 
 
 class RouteRows:

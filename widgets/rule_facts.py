@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from calitop.explain.plain_facts import leads, rule_owner_words, sets_named
 from calitop.model.rules import ChainKey, Rule
-from widgets.facts import Fact, caller_facts, counter_words, set_fact, sets_named
+from widgets.facts import Fact, caller_facts, counter_words, set_fact
 from widgets.map_facts import map_link
 from widgets.signs import Signs
 from widgets.view import ChainId, RuleId, View
@@ -66,15 +67,10 @@ def sentence(view: View, place: RuleId) -> str:
 
 
 def _owner_facts(view: View, key: ChainKey, rule: Rule) -> Iterator[Fact]:
-    owner = view.index.owner_of_rule(key, rule)
-    if owner is not None:
-        yield Fact(f"owner {owner}", owner_look(owner))
-    elif view.index.owner_of_chain(key) != "calico":
-        return
-    elif view.index.is_signed(key):
-        yield Fact("no hash of Felix: somebody else put it into Calico's chain", "warm")
-    else:
-        yield Fact("owner not known: no rule of Calico's carries Felix's hash in this text", "note")
+    owner, said = view.index.owner_of_rule(key, rule), rule_owner_words(view.index, key, rule)
+    if said is not None:
+        unowned = "warm" if view.index.is_signed(key) else "note"
+        yield Fact(said, unowned if owner is None else owner_look(owner))
 
 
 def _reset_facts(view: View, place: RuleId, rule: Rule | None) -> Iterator[Fact]:
@@ -87,13 +83,5 @@ def _reset_facts(view: View, place: RuleId, rule: Rule | None) -> Iterator[Fact]
 def _target_facts(view: View, key: ChainKey, rule: Rule) -> Iterator[Fact]:
     for named in view.index.maps.of_rule(key, rule):
         yield map_link(view, named, "looks into")
-    if view.index.maps.deciding(key, rule) is not None:
-        return
-    for name in rule.targets or ((rule.target,) if rule.target else ()):
-        target = ChainKey(key.family, key.backend, key.table, name)
-        chain = view.chains.get(target)
-        if chain is None:
-            continue
-        verb = "goes to" if view.index.maps.verb_to(key, rule, name) == "goto" else "jumps to"
-        words = view.index.role_of_chain(target).words if chain.present else "not in this text"
-        yield Fact(f"{verb} {name}  {words}".rstrip(), "link", ChainId(target))
+    for target, said in leads(view.index, key, rule):
+        yield Fact(said, "link", ChainId(target))

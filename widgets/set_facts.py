@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from widgets.facts import LISTED, Fact, chain_words, number, set_fact
+from calitop.explain.plain_facts import rule_place
+from widgets.facts import LISTED, Fact, set_fact
 from widgets.signs import Signs
 from widgets.view import RuleId, View
 
@@ -22,7 +23,7 @@ def set_facts(view: View, name: str, signs: Signs) -> Iterator[Fact]:
     yield from (Fact(line) for line in lines if line != words.holds)
     for use in words.uses[:LISTED]:
         place = RuleId(use.ref.key, use.ref.index)
-        told = f"{chain_words(use.ref.key)} rule {number(view, place)}: {use.words}"
+        told = f"{rule_place(view.index, use.ref)}: {use.words}"
         yield Fact(told, "link", place)
     if words.users > LISTED:
         yield Fact(f"{words.users - LISTED:,} more rules name it", "note")

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from calitop.cni.pods import pod_name
+from calitop.explain.plain_facts import chain_title, interface_title, map_title, rule_title
 from calitop.model.network import Route
 from widgets.chain_facts import chain_facts
-from widgets.facts import Fact, chain_words, number
+from widgets.facts import Fact
 from widgets.map_facts import map_facts
 from widgets.network_facts import link_facts, route_facts
 from widgets.rule_facts import rule_facts
@@ -19,24 +19,18 @@ def headline(view: View, subject: Subject) -> str:
     if isinstance(subject, RouteId):
         return f"route {subject.dst}"
     if isinstance(subject, LinkId):
-        pod = view.index.pod_of_interface(subject.link)
-        return f"interface {subject.link}" + (f"  pod {pod_name(pod)}" if pod else "")
+        return interface_title(view.index, subject.link)
     if isinstance(subject, MapId):
         return _map_headline(view, subject)
     if isinstance(subject, SetId):
         return f"set {subject.ipset}"
-    role = view.index.role_of_chain(subject.key)
-    words = "" if role.group == "built-in" else role.words
-    place = chain_words(subject.key)
     if isinstance(subject, RuleId):
-        place += " policy" if subject.at is None else f" rule {number(view, subject)}"
-    return place + (f"  {words}" if words else "")
+        return rule_title(view.index, subject.key, subject.at)
+    return chain_title(view.index, subject.key)
 
 
 def _map_headline(view: View, place: MapId) -> str:
-    one = view.index.maps.maps.get(place.key)
-    kind = "set" if one is not None and not one.is_map else "map"
-    name = f"{kind} {chain_words(place.key.table.chain(place.key.name))}"
+    one, name = view.index.maps.maps.get(place.key), map_title(view.index, place.key)
     return name if one is None or place.at is None else f"{name} element {one.elements[place.at][0]}"
 
 

@@ -100,19 +100,6 @@ def _mark_words(action: SetMark) -> str:
     return f"{action.value:#x} in {action.mask:#x}"
 
 
-def route_way(route: Route) -> str:
-    """How the route goes on: gateway, `on link`, or what it does instead (`blackhole`)."""
-    if route.type is None:
-        return " or ".join(route.types) or "?"
-    if route.type not in ("unicast", "local", "broadcast", "multicast", "anycast"):
-        return route.type
-    if route.nexthops:
-        return f"{len(route.nexthops)} ways"
-    if route.gateway:
-        return route.gateway
-    return "on link" if route.type == "unicast" else route.type
-
-
 def route_devices(route: Route) -> str | None:
     """Devices that the route leaves by."""
     if route.dev:

@@ -9,59 +9,30 @@ from calitop.check.evidence import of_rule
 from calitop.check.facts import NodeFacts
 from calitop.check.records import Check, CrossCheck, Evidence, Found, Severity, Unjudged
 from calitop.check.together import Together
-from calitop.cni.names import calico_rest, comment_owner
-from calitop.explain.hash_words import chain_hashes
-from calitop.formats.spec import comments
+from calitop.cni.names import calico_rest
+from calitop.explain.hash_words import all_hashes, broken_chains
+from calitop.explain.static_chains import is_static, signed_end
 from calitop.model.rules import ChainKey
-
-_SAME_EVERYWHERE = (
-    "FORWARD",
-    "INPUT",
-    "OUTPUT",
-    "PREROUTING",
-    "POSTROUTING",
-    "wl-to-host",
-    "nat-outgoing",
-    "cidr-block",
-    "failsafe-in",
-    "failsafe-out",
-)
-"""Chains whose rules follow from the configuration alone, not from a node's endpoints (rules/static.go)."""
 
 
 def _edited(facts: NodeFacts) -> Iterator[Found | Unjudged]:
     """Chains in which the signatures break off; rules without any are another check's."""
-    told = [
-        (key, chain_hashes(facts.index, key))
-        for key in facts.index.chains
-        if calico_rest(key.chain) is not None
-    ]
-    if facts.has_calico_rules and not any(one is not None and key.backend != "native" for key, one in told):
+    hashes = all_hashes(facts.index)
+    is_felix = any(calico_rest(key.chain) is not None and key.backend != "native" for key in hashes)
+    if facts.has_calico_rules and not is_felix:
         yield Unjudged("iptables rules of Felix: in nftables mode calitop does not recompute signatures")
         return
     if facts.has_calico_rules and not facts.is_signed:
         yield Unjudged("rules with their comments (iptables-save -c): none carries a signature of Felix")
         return
-    whole = sum(one is not None and one.verdict == "untouched" for _, one in told)
-    broken = [
-        (key, one.at)
-        for key, one in told
-        if one is not None
-        and one.verdict == "edited"
-        and one.at is not None
-        and _is_signed(facts, key, one.at)
-    ]
-    if len(broken) > whole:
+    broken = broken_chains(facts.index, hashes)
+    if broken is None:
         yield Unjudged("rules of a Calico release whose signatures calitop can recompute")
         return
     severity: Severity = "warning" if facts.is_unabridged else "info"
-    for key, at in broken:
+    for key, at in broken.items():
         title = f"{key.chain} is not as Felix wrote it: its signatures break off at rule {at + 1}"
         yield Found(title, (of_rule(key, at, facts.index.chains[key].rules[at]),), severity)
-
-
-def _is_signed(facts: NodeFacts, key: ChainKey, at: int) -> bool:
-    return comment_owner(facts.index.chains[key].rules[at].text) == "calico"
 
 
 def _differing(together: Together) -> Iterator[tuple[NodeFacts, Found]]:
@@ -80,14 +51,11 @@ def _differing(together: Together) -> Iterator[tuple[NodeFacts, Found]]:
 def _whole(facts: NodeFacts) -> Iterator[tuple[ChainKey, str, Evidence]]:
     """Chains that should be the same on every node, with the signature of their last rule."""
     for key, chain in facts.index.chains.items():
-        if calico_rest(key.chain) not in _SAME_EVERYWHERE or chain.complete is not True:
-            continue
-        told = chain_hashes(facts.index, key)
-        if told is not None and told.verdict == "untouched":
+        end = signed_end(facts.index, key) if is_static(key) else None
+        if end is not None:
             last = len(chain.rules) - 1
             shown = of_rule(key, last, chain.rules[last])
-            signature = next(iter(comments(chain.rules[last])), "")
-            yield key, signature, Evidence("rule", shown.ref, shown.text, facts.name)
+            yield key, end, Evidence("rule", shown.ref, shown.text, facts.name)
 
 
 CHECKS = (

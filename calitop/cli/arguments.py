@@ -22,7 +22,8 @@ HITS = "hits"
 PROBE = "probe"
 TRACE = "trace"
 CHECK = "check"
-COMMANDS = (SHOW, SAVE, HITS, PROBE, TRACE, CHECK)
+EXPLAIN = "explain"
+COMMANDS = (SHOW, SAVE, HITS, PROBE, TRACE, CHECK, EXPLAIN)
 _SUMMARY = """\
 commands:
   calitop                      the explorer on this node, live
@@ -33,6 +34,7 @@ commands:
   calitop probe --from A --to B    send a few pings from a pod, and tell where they were lost
   calitop trace --node SNAPSHOT --from A --to B    predict a packet's way across nodes
   calitop check [SNAPSHOT...]  look for known faults
+  calitop explain [SNAPSHOT...] [--about WHAT]    what it all means: nodes, chains, rules, marks, routes
 
 SNAPSHOT is a folder, an archive or a text file; NAME=SNAPSHOT gives the node its name.
 A path that is called like a command is given as ./show.
@@ -83,6 +85,8 @@ class Arguments:
     length: int | None = None
     reply: bool = False
     not_matching: bool = False
+    about: tuple[str, ...] = ()
+    """Of explain: names of things."""
 
     @property
     def is_live(self) -> bool:
@@ -133,6 +137,7 @@ def parse(argv: Sequence[str]) -> Arguments:
         length=getattr(own, "length", None),
         reply=getattr(own, "reply", False),
         not_matching=getattr(own, "not_matching", False),
+        about=tuple(getattr(own, "about", None) or ()),
     )
     _check(found)
     return found
@@ -366,6 +371,26 @@ def _check_parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _explain_parser() -> argparse.ArgumentParser:
+    parser = _parser(
+        EXPLAIN,
+        "Say in plain words what stands on this node, or in snapshots of one or more nodes (of several "
+        "moments the last): who programs what, Calico's release, Felix's hashes, the packet mark, owners, "
+        "and what is not known.",
+    )
+    parser.add_argument("snapshots", nargs="*", metavar="SNAPSHOT", help="without it: this node")
+    parser.add_argument(
+        "--about",
+        action="append",
+        metavar="WHAT",
+        help="instead one thing: a chain (NAME or TABLE/NAME), a rule (CHAIN/NUMBER, or as "
+        "'calitop check --json' prints it), an interface, a route's prefix, an address, an ipset, "
+        "'rule PRIORITY' of ip rule, or a mark (0x10000); may be repeated",
+    )
+    parser.add_argument("--json", action="store_true", help="one JSON object instead of text")
+    return parser
+
+
 def _mark(word: str) -> Bits:
     try:
         return parse_mark(word)
@@ -387,4 +412,5 @@ _PARSERS = {
     PROBE: _probe_parser,
     TRACE: _trace_parser,
     CHECK: _check_parser,
+    EXPLAIN: _explain_parser,
 }

@@ -8,7 +8,7 @@ import os
 import sys
 from collections.abc import Sequence
 
-from calitop.cli.arguments import CHECK, EXPLORE, HITS, PROBE, SAVE, SHOW, TRACE, Arguments, parse
+from calitop.cli.arguments import CHECK, EXPLAIN, EXPLORE, HITS, PROBE, SAVE, SHOW, TRACE, Arguments, parse
 from calitop.errors import CalitopError
 
 _INTERRUPTED = 130
@@ -22,6 +22,7 @@ _MODULES = {
     PROBE: "calitop.cli.probe",
     TRACE: "calitop.cli.trace",
     CHECK: "calitop.cli.check",
+    EXPLAIN: "calitop.cli.explain",
 }
 """Imported only when the command is given: most need neither terminal nor kernel."""
 

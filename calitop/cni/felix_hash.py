@@ -63,14 +63,17 @@ def rule_hashes(chain: str, written_rules: Iterable[str]) -> list[str]:
     return shown
 
 
-def check_chain(chain: str, saved_rules: Sequence[str]) -> list[HashCheck]:
+def check_chain(chain: str, saved_rules: Sequence[str], before: Sequence[str] = ()) -> list[HashCheck]:
     """Whether each rule of a saved chain is as Felix wrote it.
 
     Args:
         chain: Name of the chain.
         saved_rules: The rules as `iptables-save` prints them, from `-A` on, without counters.
+        before: Rules that stand before them, as Felix writes them.
     """
     runs: dict[str, bytes | None] = {name: _start(name) for name in (chain, chain + APPENDS)}
+    for written in before:
+        runs[chain] = _next(runs[chain] or b"", chain, written)
     return [_check(runs, chain, saved) for saved in saved_rules]
 
 

@@ -205,7 +205,7 @@ class NodeIndex:
 
     def owner_of_ip_rule(self, rule: IpRule) -> str | None:
         """Who made the policy rule."""
-        return owner_of_ip_rule(rule)
+        return owner_of_ip_rule(rule, has_cilium=self._has_cilium)
 
     def role_of_link(self, link: Link) -> str | None:
         """What the link serves as: workload, ipip, vxlan, loopback, physical, bridge …"""
@@ -311,6 +311,12 @@ class NodeIndex:
             and pod.interface.endswith(interface_name(pod.namespace, pod.name, ""))
         }
         return frozenset(named | proven | (self.rules.workload_interfaces & names))
+
+    @cached_property
+    def _has_cilium(self) -> bool:
+        """Whether an interface of Cilium is known here."""
+        names = {*self._links, *(route.dev for route in self.state.routes if route.dev)}
+        return any(link_owner(name) == "cilium" for name in names)
 
     @cached_property
     def _tunnelled(self) -> frozenset[str]:

@@ -37,6 +37,22 @@ _PASS_COMMENTS = ("if no policies passed packet", "Start of policies", "Start of
 _POLICY_CHAINS = ("pi-", "po-", "pri-", "pro-", "gi-", "go-")
 
 
+MEANINGS = (
+    ("accept", "Calico accept"),
+    ("pass_", "Calico pass"),
+    ("drop", "Calico drop"),
+    ("scratch0", "Calico scratch 0"),
+    ("scratch1", "Calico scratch 1"),
+    ("wireguard", "Calico WireGuard"),
+    ("endpoint", "Calico endpoint"),
+    ("kube_masquerade", "kube-proxy masquerade"),
+    ("kube_drop", "kubelet drop"),
+    ("cilium", "Cilium's own field"),
+    ("cilium_identity", "Cilium identity"),
+)
+"""Each meaning's field of `MarkBits`, in words for people."""
+
+
 @dataclass(frozen=True, slots=True)
 class MarkBits:
     """Bits of the packet mark by meaning; None where no rule tells."""
@@ -74,19 +90,7 @@ class MarkBits:
 
     def parts(self) -> tuple[tuple[str, int], ...]:
         """Every known meaning with its bits, in words for people."""
-        named = (
-            ("Calico accept", self.accept),
-            ("Calico pass", self.pass_),
-            ("Calico drop", self.drop),
-            ("Calico scratch 0", self.scratch0),
-            ("Calico scratch 1", self.scratch1),
-            ("Calico WireGuard", self.wireguard),
-            ("Calico endpoint", self.endpoint),
-            ("kube-proxy masquerade", self.kube_masquerade),
-            ("kubelet drop", self.kube_drop),
-            ("Cilium's own field", self.cilium),
-            ("Cilium identity", self.cilium_identity),
-        )
+        named = ((words, getattr(self, name)) for name, words in MEANINGS)
         return tuple((words, bits) for words, bits in named if bits)
 
     def meanings(self, mask: int) -> tuple[str, ...]:

@@ -8,13 +8,14 @@ Source: Felix, generictables/rules.go (hashes), rules/endpoints.go at the tags v
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Literal, NamedTuple
 
-from calitop.cni.felix_hash import HashCheck, check_chain
+from calitop.cni.felix_hash import HashCheck, HashState, check_chain
 from calitop.cni.index import NodeIndex, RuleRef
-from calitop.cni.names import calico_rest
+from calitop.cni.names import calico_rest, comment_owner
+from calitop.explain.missing_rules import IPVS_RULE, missing_before
 from calitop.formats.spec import spec
 from calitop.model.rules import Chain, ChainKey
 from calitop.model.targets import SetMark
@@ -26,6 +27,8 @@ Minor = int
 _NATIVE = "native rules are not judged, as nft prints them in other words than those that Felix signed"
 """Felix signs `<matches> counter <action>` of its own renderer (nftables/renderer.go), without the comment;
 no listing of a real node is at hand by which the way back from nft's words could be proven."""
+MORE_BROKEN = "more than verify: these are rules of a release whose hashes calitop cannot recompute"
+"""Where `broken_chains` cannot judge."""
 _IPVS_CHAINS = ("forward-check", "forward-endpoint-mark", "from-endpoint-mark", "set-endpoint-mark")
 
 
@@ -41,6 +44,14 @@ class ChainHashes:
     words: str
     at: int | None = None
     """Index of the first rule that tells so; None for untouched."""
+    states: tuple[HashState, ...] = ()
+    """What the hash of each rule says."""
+    missing: tuple[str, ...] = ()
+    """Rules before the first one that the text lacks and its hash proves, as Felix writes them."""
+
+    def line(self) -> str:
+        """`Felix's hashes, untouched: …`."""
+        return f"Felix's hashes, {self.verdict}: {self.words}"
 
 
 class VersionRange(NamedTuple):
@@ -75,10 +86,43 @@ def chain_hashes(index: NodeIndex, key: ChainKey) -> ChainHashes | None:
     if is_own and not index.is_signed(key):
         return ChainHashes("unknown", "no rule of this text carries a hash of Felix: not checked", 0)
     checks = check_chain(key.chain, [rule.text for rule in chain.rules])
+    states = tuple(one.state for one in checks)
     if not is_own:
         # Others' rules are at home in a kernel chain.
         checks = [HashCheck("match") if one.state == "foreign" else one for one in checks]
-    return _verdict(chain, checks)
+    found = _verdict(chain, checks)
+    if found.verdict == "filtered" and found.at == 0 and is_own:
+        found, checks = _completed(index, key, found, checks)
+        states = tuple(one.state for one in checks)
+    if found.verdict == "untouched" and "foreign" in states:
+        found = replace(found, words=_untouched_among(states))
+    return replace(found, states=states)
+
+
+def all_hashes(index: NodeIndex) -> dict[ChainKey, ChainHashes]:
+    """What the hashes of every chain say, where rules of Felix in iptables' words stand in it."""
+    return {key: told for key in index.chains if (told := chain_hashes(index, key)) is not None}
+
+
+def broken_chains(index: NodeIndex, found: Mapping[ChainKey, ChainHashes]) -> dict[ChainKey, int] | None:
+    """Calico's chains in which the hashes break off at a rule that has one, with that rule's index.
+
+    Returns:
+        None where more break off than verify: these are rules of a release whose hashes calitop cannot
+        recompute, and say nothing of edits.
+    """
+    own = {key: one for key, one in found.items() if calico_rest(key.chain) is not None}
+    broken = {
+        key: one.at
+        for key, one in own.items()
+        if one.verdict == "edited" and one.at is not None and _is_signed(index, key, one.at)
+    }
+    whole = sum(one.verdict == "untouched" for one in own.values())
+    return broken if len(broken) <= whole else None
+
+
+def _is_signed(index: NodeIndex, key: ChainKey, at: int) -> bool:
+    return comment_owner(index.chains[key].rules[at].text) == "calico"
 
 
 def _verdict(chain: Chain, checks: list[HashCheck]) -> ChainHashes:
@@ -108,13 +152,60 @@ def _untouched(chain: Chain) -> str:
     return f"all {count} rules are as Felix wrote them, and none before the last is missing"
 
 
+def _completed(
+    index: NodeIndex, key: ChainKey, found: ChainHashes, checks: list[HashCheck]
+) -> tuple[ChainHashes, list[HashCheck]]:
+    """The same with the rules that the first hash proves to be missing, where they can be found."""
+    proven = missing_before(index, key)
+    if proven is None:
+        return found, checks
+    missing, completed = proven
+    count = f"{len(missing)} rules stand" if len(missing) > 1 else "one rule stands"
+    words = f"{count} before rule 1 on the node that the text lacks, by its hash: {'; '.join(missing)}"
+    return ChainHashes("filtered", words, 0, missing=missing), completed
+
+
+def _untouched_among(states: Sequence[HashState]) -> str:
+    """Of a kernel chain, where rules of others stand among Felix's."""
+    count = states.count("match")
+    if count == 1:
+        return "the one rule of Felix is as it wrote it"
+    return f"the {count} rules of Felix are as it wrote them, in their order"
+
+
 def is_ipvs(index: NodeIndex) -> bool | None:
     """Whether Felix takes kube-proxy to be in IPVS mode; None where the rules at hand do not tell."""
-    rests = {rest: key for key in index.chains if (rest := calico_rest(key.chain)) is not None}
-    if any(rest in _IPVS_CHAINS or rest.startswith("sm-") for rest in rests):
+    if ipvs_sign(index) is not None:
         return True
-    own = rests.get("INPUT")
-    return False if own is not None and index.chains[own].complete is True and own.table == "filter" else None
+    inputs = (key for key, rest in _felix_chains(index) if rest == "INPUT")
+    own = next((key for key in inputs if key.table == "filter" or key.chain.startswith("filter-")), None)
+    return False if own is not None and index.chains[own].complete is True else None
+
+
+def ipvs_sign(index: NodeIndex) -> ChainKey | None:
+    """A chain that shows that Felix takes kube-proxy to be in IPVS mode, by being there or by its hashes."""
+    chains = list(_felix_chains(index))
+    named = (key for key, rest in chains if rest in _IPVS_CHAINS or rest.startswith("sm-"))
+    outputs = (key for key, rest in chains if (rest, key.table) == ("OUTPUT", "filter"))
+    return next(named, None) or next((key for key in outputs if _lacks_ipvs_rule(index, key)), None)
+
+
+def _lacks_ipvs_rule(index: NodeIndex, key: ChainKey) -> bool:
+    """Whether a hash proves that Felix's rule for IPVS stands there, although the text lacks it."""
+    found = chain_hashes(index, key)
+    return found is not None and any(IPVS_RULE in rule for rule in found.missing)
+
+
+def ipvs_words(index: NodeIndex) -> str:
+    """Whether kube-proxy is in IPVS mode, with what tells so."""
+    sign, mode = ipvs_sign(index), "kube-proxy in IPVS mode"
+    if sign is None:
+        if is_ipvs(index) is None:
+            return f"{mode}: not known"
+        return f"{mode}: no, as Felix sees it (none of its chains for IPVS is there)"
+    is_proven = calico_rest(sign.chain) == "OUTPUT"
+    why = "the hash of {} proves its rule for it" if is_proven else "only then there is {}"
+    return f"{mode}: yes, as Felix sees it ({why.format(sign.chain)})"
 
 
 def felix_version(index: NodeIndex) -> VersionRange:

@@ -169,11 +169,11 @@ def overlaps(bits: MarkBits) -> tuple[tuple[str, str, int], ...]:
     return tuple(
         (one, other, mine & theirs)
         for (one, mine), (other, theirs) in combinations(bits.parts(), 2)
-        if mine & theirs and _owner(one) != _owner(other)
+        if mine & theirs and owner_of_meaning(one) != owner_of_meaning(other)
     )
 
 
-def _owner(meaning: str) -> str:
+def owner_of_meaning(meaning: str) -> str:
     """Calico, kube-proxy, kubelet or Cilium, the first word of each meaning."""
     return meaning.split()[0].removesuffix("'s")
 

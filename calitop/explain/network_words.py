@@ -1,10 +1,12 @@
-"""What a route does with packets and what an interface is for, each as one plain sentence."""
+"""What a route or a policy rule does and what an interface is for, each as one plain sentence."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from calitop.cni.index import NodeIndex
 from calitop.cni.pods import pod_name
-from calitop.model.network import Link, Route
+from calitop.model.network import IpRule, Link, Route
 from calitop.report.text import printable
 
 _NO_WAY = {
@@ -33,6 +35,17 @@ _ROLES = {
     "physical": "The node's interface to the network outside",
 }
 """Those that need no word on their own are left out."""
+_TABLES = {
+    "local": " (the node's own addresses and broadcasts)",
+    "main": " (where routes stand without a word of their own)",
+    "default": " (empty unless somebody fills it)",
+}
+_LAST = "no later policy rule is listed"
+_ANSWERS = {
+    "blackhole": "throw the packet away without a word",
+    "unreachable": "answer with network unreachable",
+    "prohibit": "answer with administratively prohibited",
+}
 
 
 def no_way_words(route: Route) -> str | None:
@@ -89,3 +102,73 @@ def explain_link(index: NodeIndex, link: Link) -> str:
     who = "a pod that is not known" if pod is None else f"the pod {pod_name(pod)}"
     words = f"Host's end of the cable of {who}: received here is what the pod sends, sent is what enters it."
     return printable(words)
+
+
+def explain_ip_rule(index: NodeIndex, rule: IpRule) -> str:
+    """When the policy rule applies, where a route is looked for then, and which rule is asked next."""
+    conditions = " and ".join(_ip_conditions(index, rule))
+    when = f"{'unless' if rule.inverted else 'if'} {conditions}, " if conditions else ""
+    sentence = f"{when}{_ip_action(index, rule)}."
+    return printable(sentence[0].upper() + sentence[1:])
+
+
+def _ip_conditions(index: NodeIndex, rule: IpRule) -> Iterator[str]:
+    for side, prefix in (("source", rule.src), ("destination", rule.dst)):
+        if prefix is not None:
+            yield f"the {side} is {'' if _is_single(prefix) else 'in '}{prefix}"
+    if rule.iif is not None:
+        yield "this node sends the packet itself" if rule.iif == "lo" else f"the packet came in by {rule.iif}"
+    if rule.oif is not None:
+        yield f"the sender is bound to {rule.oif}"
+    if rule.fwmark is not None:
+        yield _ip_mark(index, rule.fwmark, rule.fwmask)
+    yield from (f"'{other}' fits" for other in rule.other if other != "l3mdev")
+
+
+def _is_single(prefix: str) -> bool:
+    return prefix.endswith("/128" if ":" in prefix else "/32")
+
+
+def _ip_mark(index: NodeIndex, mark: int, mask: int | None) -> str:
+    # Imported late: the records of matches cost a tenth of the time to the first frame.
+    from calitop.explain.mark_words import MarkWords
+    from calitop.model.matches import Mark
+
+    return MarkWords(index).test(Mark(of="packet", value=mark, mask=0xFFFFFFFF if mask is None else mask))
+
+
+def _ip_action(index: NodeIndex, rule: IpRule) -> str:
+    if rule.action in _ANSWERS:
+        return f"{_ANSWERS[rule.action]}; no route is looked for"
+    if rule.action == "goto":
+        return f"go on with the policy rules from {'?' if rule.goto is None else rule.goto} on"
+    if rule.action == "nop":
+        return f"do nothing; {_ip_next(index, rule)}"
+    return (
+        f"look for a route in {_ip_table(rule)}{_ip_except(rule)}; where it has none, {_ip_next(index, rule)}"
+    )
+
+
+def _ip_table(rule: IpRule) -> str:
+    if "l3mdev" in rule.other:
+        return "the table of the VRF that the interface belongs to"
+    if rule.table is None:
+        return "a table that is not told"
+    return f"table {rule.table}{_TABLES.get(rule.table, '')}"
+
+
+def _ip_except(rule: IpRule) -> str:
+    """The routes that do not count as found."""
+    told = []
+    if rule.suppress_prefixlength is not None:
+        told.append(f"of length {rule.suppress_prefixlength}{' or less' * (rule.suppress_prefixlength > 0)}")
+    if rule.suppress_ifgroup is not None:
+        told.append(f"by an interface of group {rule.suppress_ifgroup}")
+    return f" other than one {' or '.join(told)}" if told else ""
+
+
+def _ip_next(index: NodeIndex, rule: IpRule) -> str:
+    """The rule asked next: the kernel lists its rules in the order in which it asks them."""
+    listed = [one for one in index.state.ip_rules if one.family == rule.family]
+    later = listed[listed.index(rule) + 1 :] if rule in listed else []
+    return f"go on with policy rule {later[0].priority}" if later else _LAST

@@ -235,10 +235,35 @@ def test_rules_by_their_signature(chain: str, text: str, target: str, owner: str
         (IpRule("ipv4", 9, fwmark=0x200, fwmask=0xF00, table="2004"), "cilium"),
         (IpRule("ipv4", 99, fwmark=0x200000, fwmask=0x200000, inverted=True, table="1"), "calico"),
         (IpRule("ipv4", 1000, src="10.0.0.0/8", table="5"), None),
+        (IpRule("ipv4", 32767, table="default"), "kernel"),
+        (IpRule("ipv4", 1000, other=("l3mdev",)), "kernel"),
+        (IpRule("ipv4", 0, src="10.0.0.0/8", table="local"), None),
+        (IpRule("ipv4", 1, fwmark=0xE00, fwmask=0xF00, table="201"), "cilium"),
+        (IpRule("ipv4", 10, fwmark=0xA00, fwmask=0xF00, table="2005"), "cilium"),
+        (IpRule("ipv4", 109, fwmark=0x80, fwmask=0x80, table="main"), "cilium"),
+        (IpRule("ipv4", 112, dst="10.1.0.0/24", table="202"), "cilium"),
+        (IpRule("ipv4", 110, src="10.1.0.7/32", table="11"), None),
+        (IpRule("ipv4", 5210, fwmark=0x80000, fwmask=0xFF0000, table="main"), "tailscale"),
+        (IpRule("ipv4", 5250, fwmark=0x80000, fwmask=0xFF0000, action="unreachable"), "tailscale"),
+        (IpRule("ipv4", 5270, table="52"), "tailscale"),
+        (IpRule("ipv4", 1024, fwmark=0x80, fwmask=0x80, table="main"), "aws-vpc-cni"),
+        (IpRule("ipv4", 32764, src="10.1.0.0/24", table="kube-router"), "kube-router"),
+        (
+            IpRule("ipv4", 32765, fwmark=51820, fwmask=0xFFFFFFFF, inverted=True, table="51820"),
+            "wg-quick",
+        ),
+        (IpRule("ipv4", 32764, table="main", suppress_prefixlength=0), None),
     ],
 )
 def test_policy_rules_by_priority_and_table(rule: IpRule, owner: str | None) -> None:
     assert NodeIndex(NodeState()).owner_of_ip_rule(rule) == owner
+
+
+def test_priorities_that_others_use_too_are_ciliums_where_cilium_is() -> None:
+    index = NodeIndex(NodeState(links=(Link("cilium_host"),)))
+    assert index.owner_of_ip_rule(IpRule("ipv4", 20, dst="10.1.0.7/32", table="main")) == "cilium"
+    assert index.owner_of_ip_rule(IpRule("ipv4", 111, src="10.1.0.7/32", table="11")) == "cilium"
+    assert index.owner_of_ip_rule(IpRule("ipv4", 111, table="11")) is None
 
 
 def test_a_pod_gets_the_interface_that_its_hash_names_whatever_the_prefix() -> None:

@@ -9,6 +9,7 @@ from dataclasses import replace
 
 import pytest
 
+from calitop.explain.plain_facts import ip_rule_words
 from calitop.formats import (
     bpftool_net,
     conntrack_stats,
@@ -181,6 +182,15 @@ def test_rules_read_the_same_in_both_forms(netns: Namespace) -> None:
         assert list(as_json) == [replace(rule, line=None) for rule in as_text]
         assert {rule.family for rule in as_json} == {family}
         assert len(as_json) == count
+
+
+def test_rules_are_told_in_the_words_of_ip_rule(netns: Namespace) -> None:
+    furnish(netns, LINKS, RULES)
+    for option in ("-4", "-6"):
+        printed = netns.ip(option, "rule")
+        told = [ip_rule_words(rule) for rule in clean(ip_rule_text.parse(printed)).ip_rules or ()]
+        listed = [" ".join(line.replace("[detached]", "").split()) for line in printed.splitlines()]
+        assert [words.replace("/32", "") for words in told] == listed
 
 
 def test_links_read_the_same_in_every_form(netns: Namespace) -> None:
