@@ -6,14 +6,15 @@ A set may have 100,000 members: what is looked up in is made once, by `prepare` 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
+from dataclasses import replace
 from functools import cached_property, partial
 from ipaddress import ip_network
 
 from calitop.cni.address_book import AddressBook
 from calitop.cni.index import NodeIndex
 from calitop.cni.map_index import native_names
-from calitop.errors import SourceUnavailable
+from calitop.errors import CalitopError, SourceUnavailable
 from calitop.model.node import IpSet, NodeState
 from calitop.model.rules import VerdictMap
 from calitop.path.nft_elements import as_ipset
@@ -181,3 +182,26 @@ def _if_known(read: Callable[[str], IpSet], name: str) -> IpSet | None:
         return read(name)
     except SourceUnavailable:
         return None
+
+
+def with_members(
+    state: NodeState, read: Callable[[str], IpSet], names: Container[str] | None = None
+) -> NodeState:
+    """A live node with the members of sets: a live reading leaves them out.
+
+    Args:
+        state: The node as it was read.
+        read: Gives a set with its members as they are now; may raise CalitopError. Then the set
+            stays without members, so that whoever asks says what was lacking.
+        names: Which sets; None for all.
+    """
+
+    def filled(ipset: IpSet) -> IpSet:
+        if ipset.members is not None or (names is not None and ipset.name not in names):
+            return ipset
+        try:
+            return read(ipset.name)
+        except CalitopError:
+            return ipset
+
+    return replace(state, sets=tuple(map(filled, state.sets)))

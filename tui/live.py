@@ -86,11 +86,12 @@ class LiveFeed:
         Raises:
             SourceUnavailable: The node cannot be read now.
         """
-        from calitop.check.asked import with_asked_members
+        from calitop.check.facts import ASKED_SETS
+        from calitop.set_members import with_members
 
         poll, _ = self._read_now()
-        state = with_asked_members(poll.state, self.set_members)
-        return Picture(state.name or self.source.name, state, poll.counts)
+        state = with_members(poll.state, self.set_members, ASKED_SETS)
+        return Picture(state.name or self.source.name, state, poll.counts, poll.index)
 
     def _read_now(self) -> tuple[Poll, NodeState]:
         """A full reading made now, and the baseline's state."""

@@ -10,6 +10,7 @@ from calitop.counters.counts import Counts
 from calitop.model.node import NodeState
 
 if TYPE_CHECKING:
+    from calitop.cni.index import NodeIndex
     from calitop.path.asked import Question
     from calitop.path.moved import Prediction
     from calitop.path.node import Node
@@ -26,6 +27,8 @@ class Picture(NamedTuple):
     state: NodeState
     counts: Counts | None
     """Since the baseline; None where there is nothing to count from."""
+    lookups: NodeIndex | None = None
+    """Of its rules, where the screen has one."""
 
 
 @dataclass(frozen=True, eq=False, repr=False)

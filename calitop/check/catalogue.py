@@ -43,6 +43,7 @@ from calitop.check.records import (
     Unjudged,
 )
 from calitop.check.together import Together
+from calitop.cni.index import NodeIndex
 from calitop.counters.counts import Counts
 from calitop.garbage import no_collections
 from calitop.model.node import NodeState
@@ -77,14 +78,19 @@ CROSS_CHECKS: tuple[CrossCheck, ...] = (
 
 
 @no_collections()
-def check(states: Sequence[NodeState], counts: Sequence[Counts | None] = ()) -> Checked:
+def check(
+    states: Sequence[NodeState],
+    counts: Sequence[Counts | None] = (),
+    indexes: Sequence[NodeIndex | None] = (),
+) -> Checked:
     """Run every check on every node, and the cross-node checks where there are two or more.
 
     Args:
         states: One moment of each node.
         counts: For each node what was counted up to this moment; None or left out where only one is known.
+        indexes: For each node one of its rules, if there is one already: its lookups are shared.
     """
-    nodes = [NodeFacts(state, counted) for state, counted in zip_longest(states, counts)]
+    nodes = [NodeFacts(*given) for given in zip_longest(states, counts, indexes)]
     told = [each for facts in nodes for each in _on_node(facts)]
     if len(nodes) > 1:
         told += _across(nodes)

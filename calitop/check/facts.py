@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterator
-from functools import cached_property
+from functools import cached_property, lru_cache
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from typing import Literal
 
 from calitop.cni.index import NodeIndex
-from calitop.cni.marks import MarkBits, infer
 from calitop.cni.names import calico_rest, link_owner
 from calitop.counters.counts import Counts
 from calitop.model.network import Route
@@ -37,6 +36,9 @@ NEEDS: dict[Need, str] = {
 }
 """In words, with the command that prints it."""
 
+_KEPT = 16_384
+"""Texts whose address or prefix is kept: several checks ask for those of each of 10,000 routes."""
+
 HOSTS_SET = "cali40all-hosts-net"
 POOL_SETS = ("cali40all-ipam-pools", "cali60all-ipam-pools")
 """The nodes' addresses and the pools' ranges (felix/rules/rule_defs.go)."""
@@ -49,6 +51,11 @@ ASKED_SETS = (HOSTS_SET, *POOL_SETS, MASQUERADED_SET)
 class NodeFacts:
     """What the checks of one node ask for.
 
+    Args:
+        state: The node at one moment.
+        counts: What was counted since an earlier moment.
+        earlier: An index of the same rules, whose lookups are shared.
+
     Attributes:
         state: The node at one moment.
         index: Owners, roles and callers.
@@ -57,10 +64,12 @@ class NodeFacts:
         counts: What was counted since an earlier moment; None where there is none.
     """
 
-    def __init__(self, state: NodeState, counts: Counts | None = None) -> None:
+    def __init__(
+        self, state: NodeState, counts: Counts | None = None, earlier: NodeIndex | None = None
+    ) -> None:
         self.state = state
         self.counts = counts
-        self.index = NodeIndex(state)
+        self.index = earlier if earlier is not None and earlier.state is state else NodeIndex(state, earlier)
         self.node = Node(state.name or "?", state)
         self.world = self.node.world
 
@@ -154,11 +163,6 @@ class NodeFacts:
         return None
 
     @cached_property
-    def marks(self) -> MarkBits:
-        """What the bits of the packet mark mean here."""
-        return infer(self.state)
-
-    @cached_property
     def unicast(self) -> tuple[Route, ...]:
         """Routes that forward, without the kernel's own table `local`."""
         return tuple(
@@ -234,6 +238,7 @@ def drops_spoofed(key: ChainKey, rule: Rule) -> bool:
     return is_test and rule.target == "DROP" and calico_rest(key.chain) == "PREROUTING"
 
 
+@lru_cache(_KEPT)
 def address_of(text: str | None) -> Address | None:
     """A next hop as an address; None where there is none, or a name (`route` without -n)."""
     try:
@@ -242,6 +247,7 @@ def address_of(text: str | None) -> Address | None:
         return None
 
 
+@lru_cache(_KEPT)
 def prefix_of(dst: str) -> Prefix | None:
     """A route's destination as a prefix; None for `default` and what is none."""
     try:

@@ -28,7 +28,7 @@ _FIELDS = tuple(one.name for one in fields(MarkBits) if one.name not in ("endpoi
 
 def _foreign(facts: NodeFacts) -> Iterator[Found | Unjudged]:
     """Rules of nobody known that write into Calico's bits."""
-    marks = facts.marks
+    marks = facts.index.marks
     calico = reduce(or_, (bits for words, bits in marks.parts() if words.startswith("Calico")), 0)
     if not calico and facts.has_calico_rules:
         yield Unjudged(_MEANINGS)
@@ -59,7 +59,7 @@ def _written(rule: Rule) -> int:
 
 
 def _identity(facts: NodeFacts) -> Iterator[Found]:
-    bits = facts.marks.identity_meets_endpoint
+    bits = facts.index.marks.identity_meets_endpoint
     if bits:
         title = f"Cilium's identity and Calico's endpoint mark share the bits {bits:#x}"
         yield Found(title, _proofs(facts, "endpoint", "cilium"))
@@ -67,23 +67,23 @@ def _identity(facts: NodeFacts) -> Iterator[Found]:
 
 def _overlapping(facts: NodeFacts) -> Iterator[Found | Unjudged]:
     """Meanings of different owners in one bit; Cilium's identity shares bits with nearly all."""
-    if facts.has_calico_rules and facts.marks.accept is None:
+    if facts.has_calico_rules and facts.index.marks.accept is None:
         yield Unjudged(_MEANINGS)
-    for one, other, bits in overlaps(facts.marks):
+    for one, other, bits in overlaps(facts.index.marks):
         if "Cilium identity" not in (one, other):
             yield Found(f"{one} and {other} share the mark's bits {bits:#x}", _proofs_of(facts, bits))
 
 
 def _proofs_of(facts: NodeFacts, bits: int) -> tuple[Evidence, ...]:
     """The rules by which the meanings of these bits were read."""
-    named = {name for name in _FIELDS if (getattr(facts.marks, name) or 0) & bits}
+    named = {name for name in _FIELDS if (getattr(facts.index.marks, name) or 0) & bits}
     return _proofs(facts, *named)
 
 
 def _proofs(facts: NodeFacts, *meanings: str) -> tuple[Evidence, ...]:
     """The rules from which the meanings were read; without any named, that of Calico's accept bit."""
     wanted = meanings or ("accept",)
-    found = (proof for proof in facts.marks.proofs if proof[0] in wanted)
+    found = (proof for proof in facts.index.marks.proofs if proof[0] in wanted)
     return tuple(of_rule(key, at, facts.index.chains[key].rules[at]) for _, key, at in found)
 
 

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Literal
 
 from calitop import __version__
-from calitop.budget import LONGEST_S, SHORTEST_S
+from calitop.cli import values
 from calitop.errors import UsageError
-from calitop.path.bits import NO_MARK, Bits, parse_mark
+from calitop.path.bits import NO_MARK, Bits
 
 Protocol = Literal["icmp", "tcp", "udp"]
 
@@ -204,27 +204,18 @@ def _explore_parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--interval",
         metavar="S",
-        type=_seconds,
+        type=values.seconds,
         help="read a live node every S seconds, whatever this costs; without it each second, or less "
         "often where that would take more than 2 %% of a processor",
     )
     return parser
 
 
-def _seconds(word: str) -> float:
-    try:
-        seconds = float(word)
-    except ValueError:
-        seconds = 0.0
-    if not SHORTEST_S <= seconds <= LONGEST_S:
-        bounds = f"from {SHORTEST_S:g} to {LONGEST_S:g}"
-        raise argparse.ArgumentTypeError(f"'{word}' is no number of seconds {bounds}")
-    return seconds
-
-
 def _show_parser() -> argparse.ArgumentParser:
     parser = _parser(SHOW, "Show what was read, what it was taken for, and its problems.")
-    parser.add_argument("snapshots", nargs="?", metavar="SNAPSHOT", type=_one, help="without it: this node")
+    parser.add_argument(
+        "snapshots", nargs="?", metavar="SNAPSHOT", type=values.one, help="without it: this node"
+    )
     parser.add_argument("--json", action="store_true", help="one JSON object instead of text")
     parser.add_argument("--node", metavar="NAME", help="of several nodes in the snapshot, this one")
     parser.add_argument(
@@ -238,10 +229,6 @@ def _show_parser() -> argparse.ArgumentParser:
         "--has", dest="element", metavar="ADDRESS", help="with --set: whether that address is in it"
     )
     return parser
-
-
-def _one(word: str) -> list[str]:
-    return [word]
 
 
 def _save_parser() -> argparse.ArgumentParser:
@@ -261,7 +248,7 @@ def _hits_parser() -> argparse.ArgumentParser:
         metavar=("NAME", "BEFORE", "AFTER"),
         help="a node with its two moments; once for each node",
     )
-    parser.add_argument("--packets", type=_count, metavar="N", help="how many packets were sent")
+    parser.add_argument("--packets", type=values.count, metavar="N", help="how many packets were sent")
     parser.add_argument("--from", dest="source", metavar="IP", help="address or pod that sent them")
     parser.add_argument("--to", dest="target", metavar="IP", help="address or pod that they were sent to")
     parser.add_argument(
@@ -272,12 +259,6 @@ def _hits_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--json", action="store_true", help="one JSON object instead of text")
     return parser
-
-
-def _count(word: str) -> int:
-    if not word.isdecimal() or int(word) == 0:
-        raise argparse.ArgumentTypeError(f"'{word}' is no number of packets")
-    return int(word)
 
 
 def _probe_parser() -> argparse.ArgumentParser:
@@ -296,25 +277,21 @@ def _probe_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--to", dest="target", metavar="IP", required=True, help="where to")
     parser.add_argument(
-        "--count", type=_few, metavar="N", default=5, help="how many packets, 1 to 100 (5); five a second"
+        "--count",
+        type=values.few,
+        metavar="N",
+        default=5,
+        help="how many packets, 1 to 100 (5); five a second",
     )
     instead = parser.add_mutually_exclusive_group()
-    instead.add_argument("--tcp", type=_port, metavar="PORT", help="open TCP connections instead of pings")
-    instead.add_argument("--udp", type=_port, metavar="PORT", help="send UDP datagrams instead of pings")
+    instead.add_argument(
+        "--tcp", type=values.port, metavar="PORT", help="open TCP connections instead of pings"
+    )
+    instead.add_argument(
+        "--udp", type=values.port, metavar="PORT", help="send UDP datagrams instead of pings"
+    )
     parser.add_argument("--json", action="store_true", help="one JSON object instead of text")
     return parser
-
-
-def _few(word: str) -> int:
-    if not word.isdecimal() or not 1 <= int(word) <= 100:
-        raise argparse.ArgumentTypeError(f"'{word}' is no number from 1 to 100")
-    return int(word)
-
-
-def _port(word: str) -> int:
-    if not word.isdecimal() or not 1 <= int(word) <= 65535:
-        raise argparse.ArgumentTypeError(f"'{word}' is no port from 1 to 65535")
-    return int(word)
 
 
 def _trace_parser() -> argparse.ArgumentParser:
@@ -342,16 +319,16 @@ def _trace_parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--proto", dest="protocol", choices=("icmp", "tcp", "udp"), default="icmp", help="icmp by default"
     )
-    parser.add_argument("--sport", type=_port, metavar="N", help="source port; open without it")
-    parser.add_argument("--dport", type=_port, metavar="N", help="destination port; open without it")
+    parser.add_argument("--sport", type=values.port, metavar="N", help="source port; open without it")
+    parser.add_argument("--dport", type=values.port, metavar="N", help="destination port; open without it")
     parser.add_argument(
         "--mark",
-        type=_mark,
+        type=values.mark,
         default=NO_MARK,
         metavar="V[/M]",
         help="mark that it starts with; with /M only the bits in M are known",
     )
-    parser.add_argument("--length", type=_length, metavar="N", help="bytes with its IP header")
+    parser.add_argument("--length", type=values.length, metavar="N", help="bytes with its IP header")
     parser.add_argument("--reply", action="store_true", help="follow the answer back, too")
     parser.add_argument(
         "--not-matching", action="store_true", help="list the rules passed by, with the condition that fails"
@@ -389,19 +366,6 @@ def _explain_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--json", action="store_true", help="one JSON object instead of text")
     return parser
-
-
-def _mark(word: str) -> Bits:
-    try:
-        return parse_mark(word)
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(str(error)) from None
-
-
-def _length(word: str) -> int:
-    if not word.isdecimal() or not 20 <= int(word) <= 65535:
-        raise argparse.ArgumentTypeError(f"'{word}' is no length from 20 to 65535")
-    return int(word)
 
 
 _PARSERS = {

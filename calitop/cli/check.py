@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-from shutil import get_terminal_size
-
-from calitop.check.asked import with_asked_members
 from calitop.check.catalogue import check
+from calitop.check.facts import ASKED_SETS
 from calitop.cli.arguments import Arguments
+from calitop.cli.width import text_width
 from calitop.counters.compare import compare
 from calitop.counters.counts import Counts
 from calitop.model.node import NodeState
 from calitop.report.check import check_json
 from calitop.report.check_text import check_text
 from calitop.report.envelope import json_text
+from calitop.set_members import with_members
 from calitop.snapshot.open import open_snapshots
-
-_PIPE_WIDTH = 160
-"""Columns of the text where no terminal reads it."""
 
 
 def run(arguments: Arguments) -> int:
@@ -30,7 +27,7 @@ def run(arguments: Arguments) -> int:
     if arguments.json:
         print(json_text(check_json(checked)))
     else:
-        print(check_text(checked, get_terminal_size((_PIPE_WIDTH, 24)).columns), end="")
+        print(check_text(checked, text_width()), end="")
     return int(any(each.severity == "error" for each in checked.findings))
 
 
@@ -49,6 +46,6 @@ def _live(arguments: Arguments) -> NodeState:
 
     source = live_source(arguments)
     try:
-        return with_asked_members(source.structure().state, source.set_members)
+        return with_members(source.structure().state, source.set_members, ASKED_SETS)
     finally:
         source.close()

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from shutil import get_terminal_size
-
 from calitop.cli.arguments import Arguments
+from calitop.cli.width import text_width
 from calitop.cni.index import NodeIndex
 from calitop.explain.about import about
 from calitop.explain.node_summary import summarise
@@ -13,10 +12,8 @@ from calitop.model.node import NodeState
 from calitop.report.envelope import json_text
 from calitop.report.explain import about_json, summary_json
 from calitop.report.explain_text import about_text, summary_text
+from calitop.set_members import with_members
 from calitop.snapshot.open import open_snapshots
-
-_PIPE_WIDTH = 160
-"""Columns of the text where no terminal reads it."""
 
 
 def run(arguments: Arguments) -> int:
@@ -30,7 +27,7 @@ def run(arguments: Arguments) -> int:
         SourceUnavailable: What would tell was not read.
     """
     nodes = [NodeIndex(state) for state in _states(arguments)]
-    width = get_terminal_size((_PIPE_WIDTH, 24)).columns
+    width = text_width()
     if arguments.about:
         asked = about(nodes, arguments.about)
         _print(arguments, json_text(about_json(asked)) if arguments.json else about_text(asked, width))
@@ -47,13 +44,14 @@ def _print(arguments: Arguments, text: str) -> None:
 
 
 def _states(arguments: Arguments) -> list[NodeState]:
-    """The last moment of each node, or this node."""
+    """The last moment of each node, or this node; what is asked about may be in any set."""
     if not arguments.is_live:
         return [node.moments[-1] for node in open_snapshots(arguments.snapshots, arguments.pods)]
     from calitop.cli.live import live_source
 
     source = live_source(arguments)
     try:
-        return [source.structure().state]
+        state = source.structure().state
+        return [with_members(state, source.set_members) if arguments.about else state]
     finally:
         source.close()

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from shutil import get_terminal_size
 
 from calitop.cli.arguments import Arguments
+from calitop.cli.width import text_width
 from calitop.errors import UsageError
 from calitop.hits.asked import both_ends
 from calitop.path.moved import Between, Prediction, prediction
@@ -24,8 +24,6 @@ from calitop.snapshot.paths import split_name
 STATUS: dict[PathVerdict, int] = {"delivered": 0, "dropped": 1, "rejected": 1, "undecided": 6, "left": 6}
 """Exit status by verdict (interface.md)."""
 _WORST = (1, 6, 0)
-_PIPE_WIDTH = 160
-"""Columns of the text where no terminal reads it."""
 
 
 def run(arguments: Arguments) -> int:
@@ -44,7 +42,7 @@ def run(arguments: Arguments) -> int:
     if arguments.json:
         print(json_text(trace_json(told, not_matching=arguments.not_matching)))
     else:
-        width = get_terminal_size((_PIPE_WIDTH, 24)).columns
+        width = text_width()
         print(trace_text(told, width, not_matching=arguments.not_matching), end="")
     return _status(told.traced)
 

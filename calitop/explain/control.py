@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from itertools import islice
+from weakref import WeakKeyDictionary
 
 from calitop.cni.index import NodeIndex, RuleRef
 from calitop.model.rules import ChainKey
@@ -41,8 +42,19 @@ def return_points(index: NodeIndex, key: ChainKey) -> Iterator[RuleRef]:
                 yield point
 
 
+_backs: WeakKeyDictionary[NodeIndex, dict[ChainKey, str]] = WeakKeyDictionary()
+"""For each node what `back` says of its chains: most rules of a chain say the same."""
+
+
 def back(index: NodeIndex, key: ChainKey) -> str:
     """Behind "go": `back to cali-FORWARD, rule 5`, or the policy of a built-in chain."""
+    known = _backs.setdefault(index, {})
+    if key not in known:
+        known[key] = _back(index, key)
+    return known[key]
+
+
+def _back(index: NodeIndex, key: ChainKey) -> str:
     chain = index.chains[key]
     if chain.builtin:
         return f"to the policy of {key.chain}, {chain.policy or 'which is not known'}"

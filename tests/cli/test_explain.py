@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -13,6 +14,7 @@ import pytest
 from calitop.cli.main import main
 from calitop.cni.index import NodeIndex
 from calitop.explain.rule_words import explain_rule
+from calitop.model.node import IpSet
 from calitop.report.check import ref_words
 from tests.check import states
 from tests.cli.conftest import JsonOf
@@ -305,10 +307,14 @@ def test_text_that_means_harm_stays_text(
 
 
 class _Node:
-    """A live node."""
+    """A live node: its structure leaves the members of sets out."""
 
     def structure(self) -> Any:
-        return SimpleNamespace(state=states.lab())
+        lab = states.lab()
+        return SimpleNamespace(state=replace(lab, sets=tuple(replace(one, members=None) for one in lab.sets)))
+
+    def set_members(self, name: str) -> IpSet:
+        return next(one for one in states.lab().sets if one.name == name)
 
     def close(self) -> None:
         """Nothing is open."""
@@ -318,6 +324,8 @@ def test_this_node_live(json_of: JsonOf, monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setattr("calitop.cli.live.live_source", lambda _: _Node())
     assert [each["name"] for each in explained(json_of)["nodes"]] == ["k8s-work1"]
     assert explained(json_of, "--about", "tunl0")["about"][0]["found"]
+    lines = explained(json_of, "--about", "172.16.189.102")["about"][0]["found"][0]["sentences"]
+    assert any("in the set cali40all-hosts-net" in line for line in lines)
 
 
 def test_help_lists_the_command(capsys: pytest.CaptureFixture[str]) -> None:

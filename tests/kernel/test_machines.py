@@ -6,10 +6,11 @@ from contextlib import closing
 
 import pytest
 
-from calitop.check.asked import with_asked_members
 from calitop.check.catalogue import check
+from calitop.check.facts import ASKED_SETS
 from calitop.counters.ledger import Ledger
 from calitop.counters.sample import Sample
+from calitop.set_members import with_members
 from calitop.sources.kernel import KernelSource
 from calitop.sources.source import Structure, Wanted
 from tests.check.test_machines import NAMES, alarms
@@ -26,7 +27,7 @@ def test_a_machine_that_is_well_gives_no_alarm(name: str) -> None:
         ledger = Ledger(source.structure())
         made.probe()
         structure, sample = read(source, ledger)
-        state = with_asked_members(structure.state, source.set_members)
+        state = with_members(structure.state, source.set_members, ASKED_SETS)
         assert alarms(check([state], [ledger.add(sample)])) == []
         once = check([state])
     assert alarms(once) == []

@@ -165,7 +165,8 @@ class ChecksScreen(Screen[None]):
         try:
             given = self._to_check()
             states = [each.state for each in given]
-            told = Examined(states, check(states, [each.counts for each in given])) if given else None
+            counts, lookups = [each.counts for each in given], [each.lookups for each in given]
+            told = Examined(states, check(states, counts, lookups)) if given else None
             self.post_message(ExaminedNow(asked, told, NO_NODE))
         except CalitopError as error:
             self.post_message(ExaminedNow(asked, None, str(error)))
