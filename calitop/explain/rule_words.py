@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import cached_property
 from itertools import pairwise
 from typing import NamedTuple
@@ -30,8 +31,8 @@ class _Saying(NamedTuple):
     targets: tuple[Target, ...]
 
 
-_sayings: WeakKeyDictionary[NodeIndex, dict[str, _Saying | None]] = WeakKeyDictionary()
-"""For each node what the pieces of its rules say; None for a piece that cannot be told alone."""
+_sayings: WeakKeyDictionary[NodeIndex, dict[str, _Saying]] = WeakKeyDictionary()
+"""For each node what the pieces of its rules say, those that can be told alone."""
 
 
 def explain_rule(index: NodeIndex, key: ChainKey, at: int) -> str:
@@ -56,27 +57,36 @@ class _Sentence:
     def __init__(self, index: NodeIndex, key: ChainKey, at: int, rule: Rule) -> None:
         self._index, self._key, self._at, self._rule = index, key, at, rule
         self._marks = MarkWords(index)
-        sayings = self._said()
-        self._clauses = [clause for one in sayings for clause in one.clauses]
-        self._targets = [target for one in sayings for target in one.targets]
+        self._clauses: list[str] = []
+        self._targets: list[Target] = []
+        for one in self._said():
+            self._clauses += one.clauses
+            self._targets += one.targets
 
-    def _said(self) -> list[_Saying]:
+    def _said(self) -> Sequence[_Saying]:
         """What the rule says, piece by piece; where that is not sure as a whole."""
         names = pieces(self._rule.text) if self._rule.language == "iptables" else None
         if names is not None:
-            known = _sayings.setdefault(self._index, {})
-            said = [known[name] if name in known else self._learn(known, name) for name in names]
-            found = [one for one in said if one is not None]
-            if len(found) == len(names):
-                return found
+            known = _sayings.get(self._index)
+            if known is None:
+                known = _sayings[self._index] = {}
+            try:
+                return [known[name] for name in names]
+            except KeyError:
+                if self._learn(known, names):
+                    return [known[name] for name in names]
         whole = spec(self._rule)
         return [self._saying(whole.matches, whole.targets)]
 
-    def _learn(self, known: dict[str, _Saying | None], name: str) -> _Saying | None:
-        piece = read_piece(name)
-        said = None if piece is None else self._saying(piece.matches, piece.targets)
-        known[name] = said
-        return said
+    def _learn(self, known: dict[str, _Saying], names: Sequence[str]) -> bool:
+        """Read the pieces that are new; whether each of them can be told alone."""
+        for name in names:
+            if name not in known:
+                piece = read_piece(name)
+                if piece is None:
+                    return False
+                known[name] = self._saying(piece.matches, piece.targets)
+        return True
 
     def _saying(self, matches: tuple[Match, ...], targets: tuple[Target, ...]) -> _Saying:
         told = [match_words(match, self._marks) for match in matches]

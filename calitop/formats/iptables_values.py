@@ -7,13 +7,15 @@ keeps the words instead of guessing.
 from __future__ import annotations
 
 import re
-from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, ip_address, ip_network
+from socket import AF_INET, inet_pton
 
 from calitop.model.values import Address, NamePattern, Network, Range
 
 _HIGHEST_PORT = 65535
 _HEX = re.compile(r"0[xX][0-9a-fA-F]{1,16}", re.ASCII)
 _DECIMAL = re.compile(r"\d{1,20}", re.ASCII)
+_IPV4 = re.compile(r"([0-9.]+)(?:/([0-9]{1,2}))?")
 _PARTIAL_V4 = re.compile(r"\d{1,3}(?:\.\d{1,3}){0,2}", re.ASCII)
 
 PROTOCOLS = {
@@ -253,7 +255,23 @@ def networks(word: str) -> tuple[Network, ...] | None:
     return known if known and len(known) == len(found) else None
 
 
+def plain_ipv4(part: str) -> tuple[int, int] | None:
+    """Length and number of the one form that rules and sets have by the thousand; None for every other."""
+    found = _IPV4.fullmatch(part)
+    bits = int(found[2] or 32) if found else 33
+    if found is None or bits > 32:
+        return None
+    try:
+        number = int.from_bytes(inet_pton(AF_INET, found[1]), "big")
+    except OSError:
+        return None
+    return bits, number >> (32 - bits) << (32 - bits)
+
+
 def _network(word: str) -> Network | None:
+    plain = plain_ipv4(word)
+    if plain is not None:
+        return IPv4Network((plain[1], plain[0]))
     bare, slash, mask = word.partition("/")
     if _PARTIAL_V4.fullmatch(bare) and slash:
         bare += ".0" * (3 - bare.count("."))

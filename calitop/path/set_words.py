@@ -12,7 +12,6 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from ipaddress import ip_address, summarize_address_range
-from socket import AF_INET, inet_pton
 
 from calitop.formats import iptables_values as read
 from calitop.model.values import NamePattern
@@ -20,7 +19,6 @@ from calitop.model.values import NamePattern
 Key = tuple[int, int] | int | str | NamePattern
 
 _TCP, _ICMP, _ICMPV6 = 6, 1, 58
-_IPV4 = re.compile(r"([0-9.]+)(?:/([0-9]{1,2}))?")
 _COMMENT = re.compile(r'"[^"]*"')
 """What a comment says is no option; ipset takes none with quotes in it."""
 _MOST_EXPANDED = 65536
@@ -88,7 +86,7 @@ def _keys(part: str, kind: str) -> Iterator[Key]:
 
 
 def _prefixes(part: str) -> Iterator[tuple[int, int]]:
-    plain = _plain_ipv4(part)
+    plain = read.plain_ipv4(part)
     if plain is not None:
         yield plain
         return
@@ -104,19 +102,6 @@ def _prefixes(part: str) -> Iterator[tuple[int, int]]:
     if found is None or len(found) != 1:
         raise NotUnderstoodError(part)
     yield found[0].prefixlen, int(found[0].network_address)
-
-
-def _plain_ipv4(part: str) -> tuple[int, int] | None:
-    """The one form that sets have by the hundred thousand; None for every other."""
-    found = _IPV4.fullmatch(part)
-    bits = int(found[2] or 32) if found else 33
-    if found is None or bits > 32:
-        return None
-    try:
-        number = int.from_bytes(inet_pton(AF_INET, found[1]), "big")
-    except OSError:
-        return None
-    return bits, number >> (32 - bits) << (32 - bits)
 
 
 def _ports(part: str) -> Iterator[tuple[int, int]]:
