@@ -91,6 +91,12 @@ def test_what_cannot_be_in_a_set_is_no_question(words: str) -> None:
     assert of_type("hash:ip", "10.0.0.1").ask(words) is None
 
 
+def test_members_of_another_family_leave_it_open() -> None:
+    """ipset takes none, but a text may hold them."""
+    found = of_type("hash:net", "10.0.0.0/8", "fe80::/10").ask("10.0.0.1")
+    assert found is not None and found.answer is None
+
+
 def test_a_set_of_sets_is_not_answered_for_its_members() -> None:
     found = of_type("list:set", "one", "two").ask("10.0.0.1")
     assert found is not None and found.answer is None

@@ -44,8 +44,11 @@ POOL_SETS = ("cali40all-ipam-pools", "cali60all-ipam-pools")
 """The nodes' addresses and the pools' ranges (felix/rules/rule_defs.go)."""
 MASQUERADED_SET = "cali40masq-ipam-pools"
 """The pools with natOutgoing."""
-ASKED_SETS = (HOSTS_SET, *POOL_SETS, MASQUERADED_SET)
-"""The sets whose members checks look at."""
+_CALICO_SETS = (HOSTS_SET, *POOL_SETS, MASQUERADED_SET)
+SERVICE_SETS = ("KUBE-CLUSTER-IP", "KUBE-6-CLUSTER-IP")
+"""The addresses and ports of services (kube-proxy in IPVS mode)."""
+ASKED_SETS = (*_CALICO_SETS, *SERVICE_SETS)
+"""The sets whose members checks look at: a live reading leaves members out."""
 
 
 class NodeFacts:
@@ -127,7 +130,7 @@ class NodeFacts:
     @property
     def has_members(self) -> bool:
         """Whether sets were read, with the members of all that checks look at."""
-        asked = [one for one in self.state.sets if one.name in ASKED_SETS]
+        asked = [one for one in self.state.sets if one.name in _CALICO_SETS]
         is_read = self.has_set_names or self._native_hosts is not None
         return is_read and all(one.members is not None for one in asked)
 

@@ -6,10 +6,9 @@ import re
 from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from ipaddress import ip_address
 
 from calitop.check.evidence import of_link, of_route, of_rule
-from calitop.check.facts import NodeFacts, Prefix, prefix_of
+from calitop.check.facts import SERVICE_SETS, NodeFacts, Prefix, address_of, prefix_of
 from calitop.check.records import Check, Found, Unjudged
 from calitop.formats.spec import spec
 from calitop.model.matches import Mark
@@ -19,8 +18,6 @@ from calitop.model.values import Address
 from calitop.path.routing import lookup
 
 _SERVICE = re.compile(r" -d (\S+)/(?:32|128) ")
-_CLUSTER_IPS = ("KUBE-CLUSTER-IP", "KUBE-6-CLUSTER-IP")
-"""kube-proxy's ipsets of service addresses in IPVS mode."""
 _NFT_CLUSTER_IPS = ("kube-proxy", "cluster-ips")
 """Its table and set of service addresses in nftables mode."""
 _FIELD, _HOST, _IDENTITY = 0xF00, 0xC00, 0xF00
@@ -58,22 +55,26 @@ def _first_in(numbers: Sequence[int], prefix: Prefix) -> Address | None:
 
 def _addresses(facts: NodeFacts) -> Iterator[Address]:
     """Addresses of services, by kube-proxy's rules or its sets."""
+    return (address for address in map(address_of, _service_words(facts)) if address is not None)
+
+
+def _service_words(facts: NodeFacts) -> Iterator[str]:
     for key, chain in facts.index.chains.items():
         if key.chain == "KUBE-SERVICES" and key.table == "nat":
             found = (_SERVICE.search(rule.text) for rule in chain.rules)
-            yield from (ip_address(match[1]) for match in found if match is not None)
+            yield from (match[1] for match in found if match is not None)
     for one in facts.state.sets:
-        if one.name in _CLUSTER_IPS:
-            yield from (ip_address(member.split(",")[0]) for member in one.members or ())
+        if one.name in SERVICE_SETS:
+            yield from (member.split(",")[0] for member in one.members or ())
     for key, one_set in facts.world.nft_sets.items():
         if (key.table, key.chain) == _NFT_CLUSTER_IPS:
-            yield from (ip_address(element) for element, _ in one_set.elements)
+            yield from (element for element, _ in one_set.elements)
 
 
 def _unread(facts: NodeFacts) -> Iterator[str]:
     """Sets of services' addresses that were not read whole."""
     for one in facts.state.sets:
-        if one.name in _CLUSTER_IPS and one.members is None:
+        if one.name in SERVICE_SETS and one.members is None:
             yield f"{one.name} (ipset save)"
     for key, one_set in facts.world.nft_sets.items():
         if (key.table, key.chain) == _NFT_CLUSTER_IPS and one_set.complete is not True:

@@ -117,7 +117,7 @@ class Members:
         except (NotUnderstoodError, ValueError):
             self._doubtful.append(words)
             return
-        if member.has_physdev:
+        if member.has_physdev or not self._is_of_family(words):
             self._doubtful.append(words)
             return
         for keys in product(*member.keys):
@@ -126,6 +126,12 @@ class Members:
                 self._exceptions.add(keys)
             else:
                 self._exceptions.discard(keys)
+
+    def _is_of_family(self, words: str) -> bool:
+        """Whether its addresses are of the set's family; ipset takes no others, a text may hold them."""
+        parts = zip(self._kinds, words.split(" ", 1)[0].split(","), strict=False)
+        is_v6 = self._family == "inet6"
+        return all((":" in part) == is_v6 for kind, part in parts if kind in ("ip", "net"))
 
     def _lengths_used(self) -> tuple[tuple[int, ...], ...]:
         """Per dimension the prefix lengths that occur, longest first."""
