@@ -13,6 +13,7 @@ from calitop.explain.plain_facts import (
     link_words,
     route_way,
     route_words,
+    table_lines,
 )
 from calitop.model.network import Link, Route
 from widgets import numbers
@@ -30,6 +31,7 @@ def route_facts(view: View, route: Route) -> Iterator[Fact]:
         yield Fact(hop_words(hop))
     if owner := view.index.owner_of_route(route):
         yield Fact(f"owner {owner}", owner_look(owner))
+    yield from (Fact(line) for line in table_lines(view.index, route))
     interface = view.index.interface_of_route(route)
     if interface is not None:
         yield Fact(f"interface {interface}", "link", LinkId(interface))

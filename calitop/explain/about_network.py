@@ -22,6 +22,7 @@ from calitop.explain.plain_facts import (
     route_title,
     route_way,
     route_words,
+    table_lines,
 )
 from calitop.explain.told import Told
 from calitop.model.network import IpRule, Link, Route
@@ -104,6 +105,7 @@ def about_route(index: NodeIndex, route: Route) -> Told:
     """Where it leads, its own words, who put it there, and the chains on the way."""
     lines = [explain_route(index, route), route_words(route), *map(hop_words, route.nexthops)]
     lines.append(_owner(index.owner_of_route(route)))
+    lines += table_lines(index, route)
     interface = index.interface_of_route(route)
     if interface is not None:
         lines += [

@@ -283,6 +283,18 @@ def ip_rule_words(rule: IpRule) -> str:
     return " ".join([*words, *_ip_rule_action(rule)])
 
 
+def table_lines(index: NodeIndex, route: Route) -> Iterator[str]:
+    """The policy rules that lead to the route's table, but for the kernel's own; or that none does."""
+    rules = [rule for rule in index.state.ip_rules if rule.family == route.family]
+    leading = [rule for rule in rules if rule.table == route.table]
+    for rule in leading:
+        owner = index.owner_of_ip_rule(rule)
+        if owner != "kernel":
+            yield f"asked by policy rule {ip_rule_words(rule)}" + (f"  owner {owner}" if owner else "")
+    if rules and not leading and not any("l3mdev" in rule.other for rule in rules):
+        yield f"no policy rule that was read leads to table {route.table}"
+
+
 def _ip_rule_action(rule: IpRule) -> Iterator[str]:
     if rule.action == "goto":
         yield f"goto {rule.goto}"

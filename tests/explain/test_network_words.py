@@ -8,9 +8,9 @@ import pytest
 
 from calitop.cni.index import NodeIndex
 from calitop.explain.network_words import explain_ip_rule
-from calitop.explain.plain_facts import ip_rule_words
+from calitop.explain.plain_facts import ip_rule_words, table_lines
 from calitop.formats import ip_rule_text
-from calitop.model.network import IpRule
+from calitop.model.network import IpRule, Route
 from calitop.model.node import NodeState
 from tests.check import states
 
@@ -97,3 +97,21 @@ def test_words_are_those_of_ip_rule() -> None:
 def without_host_length(words: str) -> str:
     """`ip rule` leaves the length of a single address out."""
     return words.replace("/32", "")
+
+
+def _asked(*rules: IpRule) -> list[str]:
+    index = NodeIndex(NodeState(ip_rules=rules))
+    return list(table_lines(index, Route("ipv4", "10.0.0.0/8", table="2004")))
+
+
+def test_a_route_tells_which_policy_rules_ask_its_table() -> None:
+    main, proxy = (
+        IpRule("ipv4", 32766, table="main"),
+        IpRule("ipv4", 9, fwmark=0x200, fwmask=0xF00, table="2004"),
+    )
+    assert _asked(main, proxy) == [
+        "asked by policy rule 9: from all fwmark 0x200/0xf00 lookup 2004  owner cilium"
+    ]
+    assert _asked(main) == ["no policy rule that was read leads to table 2004"]
+    assert _asked(main, IpRule("ipv4", 1000, other=("l3mdev",))) == [], "a VRF's table is asked by its device"
+    assert _asked() == [], "no policy rule was read"
