@@ -8,9 +8,11 @@ another namespace can be taken for one's own. Written down in the words of `form
 from __future__ import annotations
 
 import os
+import re
+import stat
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -24,6 +26,7 @@ _OF_ONE_SPACE = 3
 """Processes of one namespace that are asked for their pod: one of them has its host name."""
 _LONGEST = 4096
 _ENVIRONMENT = 1 << 17
+_HOST_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9.-]{0,252}")
 
 
 def process_spaces(time_s: float = TIME_S) -> str:
@@ -135,12 +138,27 @@ def _pod_lines(folder: int) -> list[str]:
     out = [f" cgroup {_printable(group)}" for group in groups if "kubepods" in group]
     if not _has_own(folder, "uts"):
         return out
-    if _has_own(folder, "mnt") and (name := _line(folder, "root/etc/hostname")):
+    if _has_own(folder, "mnt") and _HOST_NAME.fullmatch(name := _name_inside(folder)):
         out.append(f" hostname {name} from /etc/hostname")
     for entry in _read(folder, "environ", _ENVIRONMENT).split("\0"):
-        if entry.startswith("HOSTNAME=") and (name := _printable(entry.partition("=")[2])):
+        if entry.startswith("HOSTNAME=") and _HOST_NAME.fullmatch(name := entry.partition("=")[2]):
             out.append(f" hostname {name} from HOSTNAME")
     return out
+
+
+def _name_inside(folder: int) -> str:
+    """The first line of /etc/hostname as the process sees it; nothing where that is no plain file.
+
+    A pod may write there what it likes: a link would lead to a file of this host, and opening a
+    device may do something. So no link is followed, and only a file is opened.
+    """
+    with suppress(OSError), ExitStack() as opened:
+        root = opened.enter_context(_opened("root", os.O_PATH | os.O_DIRECTORY, folder))
+        etc = opened.enter_context(_opened("etc", os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW, root))
+        name = opened.enter_context(_opened("hostname", os.O_PATH | os.O_NOFOLLOW, etc))
+        if stat.S_ISREG(os.fstat(name).st_mode):
+            return _read(None, f"/proc/self/fd/{name}", _LONGEST).split("\n")[0].strip()
+    return ""
 
 
 def _has_own(folder: int, kind: str) -> bool:
@@ -152,7 +170,7 @@ def _has_own(folder: int, kind: str) -> bool:
         return False
 
 
-def _read(folder: int, path: str, longest: int) -> str:
+def _read(folder: int | None, path: str, longest: int) -> str:
     """The beginning of a file of a process; nothing where it cannot be read."""
     with suppress(OSError), _opened(path, os.O_NONBLOCK | os.O_NOCTTY, folder) as source:
         return os.read(source, longest).decode("utf-8", "replace")

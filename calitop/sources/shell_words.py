@@ -80,16 +80,21 @@ ct_endpoints() {
 }
 ct_own() { [ "$(readlink "/proc/$1/ns/$2")" != "$(readlink "/proc/self/ns/$2")" ]; }
 ct_word() { tr -c '[:alnum:]._\n-' '?' | { read -r ct_x; printf %s "$ct_x"; }; }
+ct_name() {
+  ct_h=$(ct_word)
+  case $ct_h in ''|*[?_]*) ;; *) echo " hostname $ct_h from $1";; esac
+}
+ct_digits() { [ -L "$1" ] || head -c 20 "$1" | tr -cd 0-9; }
 ct_process() {
   echo " process $1 $(ct_word < "/proc/$1/comm")"
   grep kubepods "/proc/$1/cgroup" | sed 's/^/ cgroup /'
   ct_own "$1" uts || return 0
-  if ct_own "$1" mnt && [ -f "/proc/$1/root/etc/hostname" ]; then
-    ct_h=$(head -c 300 "/proc/$1/root/etc/hostname" | ct_word)
-    [ -z "$ct_h" ] || echo " hostname $ct_h from /etc/hostname"
+  # A pod may put a link there, which would lead to a file of this host.
+  ct_h=/proc/$1/root/etc
+  if ct_own "$1" mnt && [ ! -L "$ct_h" ] && [ ! -L "$ct_h/hostname" ] && [ -f "$ct_h/hostname" ]; then
+    head -c 300 "$ct_h/hostname" | ct_name /etc/hostname
   fi
-  ct_h=$(tr '\000' '\n' < "/proc/$1/environ" | sed -n 's/^HOSTNAME=//p' | ct_word)
-  [ -z "$ct_h" ] || echo " hostname $ct_h from HOSTNAME"
+  tr '\000' '\n' < "/proc/$1/environ" | sed -n 's/^HOSTNAME=//p' | ct_name HOSTNAME
 }
 ct_inside() {
   ct_a=
@@ -103,7 +108,7 @@ ct_inside() {
   for ct_d in "/proc/$1/root/sys/class/net"/*/iflink; do
     ct_d=${ct_d%/iflink}; ct_n=${ct_d##*/}
     grep -q "^ *$ct_n:" "/proc/$1/net/dev" || continue
-    echo " device $(cat "$ct_d/ifindex") $ct_n peer $(cat "$ct_d/iflink")"
+    echo " device $(ct_digits "$ct_d/ifindex") $ct_n peer $(ct_digits "$ct_d/iflink")"
   done
 }
 ct_numbers() {

@@ -37,12 +37,18 @@ CONTAINER = 'hostname "$1"; mount --bind "$2" /etc/hostname; echo up; exec env H
 """A process with a host name of its own, as a runtime gives it."""
 
 
+LINKED = 'hostname pod; mount -t tmpfs none /etc; ln -s "$2" /etc/hostname; echo up; exec env -u HOSTNAME sleep 300'
+"""A process whose own /etc/hostname is a link to what is the host's."""
+
+
 @contextmanager
-def container(space: Namespace, hostname: str, folder: Path) -> Iterator[subprocess.Popen[str]]:
+def container(
+    space: Namespace, hostname: str, folder: Path, script: str = CONTAINER
+) -> Iterator[subprocess.Popen[str]]:
     """A process in that network namespace whose host name is the pod's."""
     file = folder / hostname
     file.write_text(f"{hostname}\n")
-    words = ["unshare", "--uts", "--mount", "sh", "-c", CONTAINER, "sh", hostname, str(file)]
+    words = ["unshare", "--uts", "--mount", "sh", "-c", script, "sh", hostname, str(file)]
     process = subprocess.Popen([*space.prefix, *words], stdout=subprocess.PIPE, text=True)
     try:
         assert process.stdout is not None and process.stdout.readline() == "up\n"
@@ -99,6 +105,22 @@ def test_processes_tell_the_pods_of_a_node(way: str, node: Namespace) -> None:
     known = [known.source for known in sources(state)["web-0"]]
     assert any("proven by the hash" in source for source in known)
     assert any("network namespace of process" in source for source in known)
+
+
+@pytest.mark.parametrize("way", list(WAYS))
+def test_a_pod_cannot_show_a_file_of_the_host(
+    way: str, make_netns: Callable[[str], Namespace], tmp_path: Path
+) -> None:
+    """Its /etc/hostname is a link; followed, it would lead to a file of the host's own."""
+    node, pod = make_netns("node"), make_netns("pod")
+    wire(node, LXC, pod, "eth0")
+    with (
+        container(pod, "secret-of-the-host", tmp_path, LINKED),
+        closing(WAYS[way](node)) as source,
+    ):
+        state = source.structure().state
+    assert any(sign.interface == LXC or sign.kind == "namespace" for sign in state.pod_signs)
+    assert "secret-of-the-host" not in str(state.pod_signs) + str(state.pods)
 
 
 @pytest.mark.parametrize("way", ["kernel", "via"])
