@@ -37,7 +37,7 @@ CONTAINER = 'hostname "$1"; mount --bind "$2" /etc/hostname; echo up; exec env H
 """A process with a host name of its own, as a runtime gives it."""
 
 
-LINKED = 'hostname pod; mount -t tmpfs none /etc; ln -s "$2" /etc/hostname; echo up; exec env -u HOSTNAME sleep 300'
+LINKED = 'mount -t tmpfs none /etc; ln -s "$2" /etc/hostname; echo up; exec env -u HOSTNAME sleep 300'
 """A process whose own /etc/hostname is a link to what is the host's."""
 
 
