@@ -17,7 +17,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from calitop.formats.words import cut
+from calitop.formats.words import split_closed
 
 CHAIN_NAME_LIMIT = 28
 """Longest chain name of iptables."""
@@ -79,7 +79,7 @@ def check_chain(chain: str, saved_rules: Sequence[str], before: Sequence[str] = 
 
 def _check(runs: dict[str, bytes | None], chain: str, saved: str) -> HashCheck:
     """Checks one rule against both runs of a chain, and takes the one it continues a step on."""
-    words = _words(saved) if HASH_PREFIX in saved else None
+    words = split_closed(saved) if HASH_PREFIX in saved else None
     shown = _hash_in(words)
     if shown is None:
         return HashCheck("foreign")
@@ -189,7 +189,7 @@ def _spread(number: int, mask: int) -> int:
 
 def shown_hash(saved: str) -> str | None:
     """The hash in a saved rule's first comment, None where Felix did not write the rule."""
-    return _hash_in(_words(saved))
+    return _hash_in(split_closed(saved))
 
 
 def _hash_in(words: list[str] | None) -> str | None:
@@ -207,7 +207,7 @@ def written_forms(saved: str) -> tuple[str, ...]:
     in Felix's own rules, and as the policy names it in policies; an interface or a network
     is printed before the matches wherever it stood among them.
     """
-    form = _form(_words(saved))
+    form = _form(split_closed(saved))
     return tuple(form.rendered()) if form else ()
 
 
@@ -221,12 +221,6 @@ def _form(words: list[str] | None) -> _Form | None:
     except _UncertainError:
         return None
     return form if len(form.head) <= MOST_HEADS and len(form.matches) <= MOST_MATCHES else None
-
-
-def _words(saved: str) -> list[str] | None:
-    """The rule's words; None where a quote is left open."""
-    words = cut(saved)
-    return [word.text for word in words] if all(word.closed for word in words) else None
 
 
 class _UncertainError(Exception):

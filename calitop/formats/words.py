@@ -48,9 +48,32 @@ def cut(text: str) -> list[Word]:
 
 
 def split(text: str) -> list[str]:
-    """The words of a line, unquoted."""
-    if '"' in text:
-        return [word.text for word in cut(text)]
+    """The words of a line, unquoted; those of an open quote too."""
+    words = split_closed(text)
+    return [word.text for word in cut(text)] if words is None else words
+
+
+def split_closed(text: str) -> list[str] | None:
+    """The words of a line, unquoted; None where a quote is left open."""
+    if '"' not in text:
+        return _plain_words(text)
+    if "\\" in text or text.count('"') % 2:
+        words = cut(text)
+        return [word.text for word in words] if all(word.closed for word in words) else None
+    found: list[str] = []
+    begun = False
+    for at, piece in enumerate(text.split('"')):
+        if at % 2 == 0:
+            found += _plain_words(piece)
+            begun = bool(piece) and piece[-1] not in " \t\n"
+        elif begun:
+            found[-1] += piece
+        else:
+            found.append(piece)
+    return found
+
+
+def _plain_words(text: str) -> list[str]:
     return [word for word in text.replace("\t", " ").replace("\n", " ").split(" ") if word]
 
 

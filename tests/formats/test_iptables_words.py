@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from calitop.formats.words import cut, quote, split
+from calitop.formats.words import cut, quote, split, split_closed
 
 _no_newline = st.text(st.characters(blacklist_characters="\n"))
 
@@ -26,9 +26,12 @@ def test_places_cover_every_character_but_blanks(text: str) -> None:
     assert not text[position:].strip(" \t\n")
 
 
-@given(_no_newline.filter(lambda text: '"' not in text))
+@given(st.text("ab \t\n\"\\\r'") | st.text())
 def test_both_ways_of_cutting_agree(text: str) -> None:
-    assert split(text) == [word.text for word in cut(text)]
+    words = cut(text)
+    told = [word.text for word in words]
+    assert split(text) == told
+    assert split_closed(text) == (told if all(word.closed for word in words) else None)
 
 
 @pytest.mark.parametrize(
