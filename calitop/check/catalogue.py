@@ -42,7 +42,7 @@ from calitop.check.records import (
     NotChecked,
     Unjudged,
 )
-from calitop.check.together import Together
+from calitop.check.together import Together, twins
 from calitop.cni.index import NodeIndex
 from calitop.counters.counts import Counts
 from calitop.garbage import no_collections
@@ -119,10 +119,15 @@ def _on_node(facts: NodeFacts) -> Iterator[Finding | NotChecked]:
 
 def _across(nodes: Sequence[NodeFacts]) -> Iterator[Finding | NotChecked]:
     groups: dict[tuple[NodeFacts, ...], Together] = {}
+    same = twins(nodes)
     for one in CROSS_CHECKS:
-        able = tuple(facts for facts in nodes if not facts.lacks(one.needs))
+        able = tuple(facts for facts in nodes if facts not in same and not facts.lacks(one.needs))
         for facts in nodes:
-            if missing := facts.lacks(one.needs):
+            if first := same.get(facts):
+                yield NotChecked(
+                    one.id, facts.name, f"another node: its pods are those of {first.name or '?'}"
+                )
+            elif missing := facts.lacks(one.needs):
                 yield NotChecked(one.id, facts.name, _words(missing))
         if len(able) > 1:
             yield from (

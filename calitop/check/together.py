@@ -8,7 +8,7 @@ from functools import cached_property
 from ipaddress import ip_address
 from itertools import islice, permutations
 
-from calitop.check.facts import NodeFacts
+from calitop.check.facts import NEEDS, NodeFacts
 from calitop.cni.names import link_owner
 from calitop.errors import CalitopError
 from calitop.model.node import Pod
@@ -69,6 +69,37 @@ class Together:
         network = Network([facts.node for facts in named])
         told = ((one, other, _traced(network, one, other)) for one, other in _pairs(named))
         return [(one, other, traced) for one, other, traced in told if traced is not None]
+
+
+def twins(nodes: Sequence[NodeFacts]) -> dict[NodeFacts, NodeFacts]:
+    """States that are of one node given twice, each with the one to look at: of which more was read.
+
+    A pod's address at an interface of the same name is the same pod, since the name is a hash of the
+    pod's. One such may have moved and left its route; several are the node itself.
+    """
+    found: dict[NodeFacts, NodeFacts] = {}
+    kept: list[NodeFacts] = []
+    for facts in sorted(nodes, key=lambda facts: len(facts.lacks(tuple(NEEDS)))):
+        pods = _pods_routed(facts)
+        first = next((one for one in kept if _is_same(pods, _pods_routed(one))), None)
+        if first is None:
+            kept.append(facts)
+        else:
+            found[facts] = first
+    return found
+
+
+def _pods_routed(facts: NodeFacts) -> frozenset[tuple[str, str]]:
+    return frozenset(
+        (route.dst, route.dev)
+        for route, prefix in facts.routes_of("calico")
+        if route.dev and route.gateway is None and prefix.prefixlen == prefix.max_prefixlen
+    )
+
+
+def _is_same(one: frozenset[tuple[str, str]], other: frozenset[tuple[str, str]]) -> bool:
+    shared = len(one & other)
+    return shared > 1 and 2 * shared >= min(len(one), len(other))
 
 
 def _pairs(nodes: Sequence[NodeFacts]) -> Sequence[tuple[End, End]]:

@@ -133,3 +133,18 @@ def test_a_node_without_input_is_named_by_the_cross_checks() -> None:
     assert {each.node for each in missing} == {"empty"}
     assert {each.id for each in missing} == {one.id for one in CROSS_CHECKS}
     assert all(NEEDS["routes"] in each.needs or NEEDS["rules"] in each.needs for each in missing)
+
+
+def test_one_node_given_twice_is_not_checked_against_itself() -> None:
+    """An incident's texts beside the lab that was made after it, and one node under two names."""
+    report = open_snapshots([str(states.SNAPSHOTS / "field-report")])[0].moments[-1]
+    lab = [states.lab(), states.lab("k8s-work2")]
+    for given in ([replace(report, name="field-report"), *lab], [*lab, replace(lab[0], name="copy")]):
+        checked = check(given)
+        assert [each for each in checked.findings if each.severity != "info"] == []
+        told = {each.id: each.needs for each in checked.not_checked if each.node == given[0].name}
+        told |= {each.id: each.needs for each in checked.not_checked if each.node == given[-1].name}
+        assert {told[one.id] for one in CROSS_CHECKS} in (
+            {"another node: its pods are those of k8s-work2"},
+            {"another node: its pods are those of k8s-work1"},
+        )
