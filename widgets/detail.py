@@ -10,14 +10,25 @@ from widgets.signs import UNICODE, Signs
 from widgets.text import wrap
 from widgets.view import Subject
 
+EDGE = 2
+"""Cells that stand before each line: the cursor's, and a blank."""
+INDENT = "  "
+"""In front of every line of a fact but the first."""
+
 
 def wrapped(facts: Sequence[Fact], width: int) -> list[Fact]:
     """The facts in lines of at most `width` cells; each line still leads where its fact does."""
     return [
-        fact._replace(text=line) if number == 0 else Fact(f"  {line}", fact.look, fact.target)
+        fact._replace(text=line) if number == 0 else Fact(f"{INDENT}{line}", fact.look, fact.target)
         for fact in facts
-        for number, line in enumerate(wrap(fact.text, max(8, width - 2)))
+        for number, line in enumerate(_lines(fact.text, max(8, width - EDGE)))
     ]
+
+
+def _lines(text: str, room: int) -> list[str]:
+    """The text in one line, or in lines that leave room for the indent."""
+    lines = wrap(text, room)
+    return lines if len(lines) == 1 else wrap(text, room - len(INDENT))
 
 
 class Detail(FactList):

@@ -6,6 +6,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from calitop.cni.index import NodeIndex
 from calitop.counters.compare import compare
@@ -17,12 +19,15 @@ from calitop.snapshot.open import open_snapshots
 from tests.tui.node import POD_B, write_node
 from widgets.chain_words import RowWords, fit_label
 from widgets.columns import fit
+from widgets.detail import EDGE, wrapped
+from widgets.facts import Fact
 from widgets.key_line import KeyHint, fit_hints
 from widgets.link_table import LinkRows
 from widgets.route_table import RouteRows
 from widgets.signs import ASCII, UNICODE, signs_for
 from widgets.status_line import Status, fit_parts, status_parts
 from widgets.subject_facts import facts_of
+from widgets.text import width_of
 from widgets.view import ChainId, LinkId, RuleId, View, hits_of, route_id
 
 
@@ -218,3 +223,9 @@ def test_behind_an_interface_without_a_name_stands_the_namespace_of_a_process(vi
     shown = replace(view, state=state, index=NodeIndex(state))
     lines = [fact.text for fact in facts_of(shown, LinkId(POD_B), None, UNICODE)]
     assert "behind it  network namespace of process 7 (x)  10.0.0.5/32" in lines
+
+
+@given(st.lists(st.text("ab -", max_size=120), max_size=4), st.integers(12, 60))
+def test_wrapped_facts_fit_beside_the_edge(texts: list[str], width: int) -> None:
+    lines = wrapped([Fact(text) for text in texts], width)
+    assert all(width_of(line.text) + EDGE <= width for line in lines)
