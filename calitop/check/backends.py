@@ -42,7 +42,7 @@ def _first(facts: NodeFacts, owner: str, backend: Backend) -> ChainKey | None:
 
 def _unread(facts: NodeFacts) -> Unjudged | None:
     """What one backend alone cannot tell."""
-    known = facts.knows_rules("nft") and facts.knows_rules("legacy")
+    known = facts.state.knows_rules("nft") and facts.state.knows_rules("legacy")
     return None if known else Unjudged("the rules of both backends (iptables-nft-save, iptables-legacy-save)")
 
 

@@ -13,7 +13,7 @@ from calitop.cni.names import calico_rest, link_owner
 from calitop.counters.counts import Counts
 from calitop.model.network import Route
 from calitop.model.node import NodeState, Pod, SourceFile
-from calitop.model.rules import Backend, Chain, ChainKey, Rule
+from calitop.model.rules import Chain, ChainKey, Rule
 from calitop.model.values import Address
 from calitop.path.node import Node
 
@@ -99,17 +99,8 @@ class NodeFacts:
         A ruleset that is known to be empty was read, too.
         """
         chains = self.index.chains.values()
-        is_whole = all(chain.complete is True for chain in chains) if chains else self._has_no_rules
+        is_whole = all(chain.complete is True for chain in chains) if chains else self.state.has_no_rules
         return is_whole and not any(map(_failed, self.state.files))
-
-    @property
-    def _has_no_rules(self) -> bool:
-        return all(self.knows_rules(backend) for backend in ("nft", "legacy", "native"))
-
-    def knows_rules(self, backend: Backend) -> bool:
-        """Whether the IPv4 rules of a backend were read, or there surely are none."""
-        read = {(one.family, one.backend) for one in self.state.rulesets} | self.state.without_rules
-        return ("ipv4", backend) in read or ("inet", backend) in read
 
     @cached_property
     def is_unabridged(self) -> bool:

@@ -29,11 +29,6 @@ class _Asked:
     mask: int | None
 
 
-def is_mark(what: str) -> bool:
-    """Whether a mark is asked for."""
-    return _MARK.fullmatch(what) is not None
-
-
 def find_marks(index: NodeIndex, what: str) -> Iterator[Told]:
     """A mark (`0x10000`, `0x200/0xf00`): there is always something to tell, be it that nothing is known."""
     found = _MARK.fullmatch(what)

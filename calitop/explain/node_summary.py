@@ -35,8 +35,6 @@ _BACKENDS: Mapping[Backend | None, str] = {
     "native": "nft tables of its own",
     None: "iptables, the text does not tell which backend",
 }
-_RULE_COMMANDS = ("-save -c", "list ruleset")
-"""How the commands end that print rules, where a live node was read."""
 _WHOLE_NFT = "the whole ruleset (nft list ruleset)"
 _BITS = {"accept": "accept", "pass_": "pass", "scratch0": "scratch 0", "scratch1": "scratch 1"}
 """The bits that every Calico has in its rules."""
@@ -176,7 +174,7 @@ def _owners(index: NodeIndex) -> Mapping[str, Owners]:
 def _open(
     index: NodeIndex, programs: Sequence[Programmed], version: VersionRange, ipvs: bool | None
 ) -> Iterator[Open]:
-    if not index.chains and not has_no_rules(index):
+    if not index.chains and not index.state.has_no_rules:
         yield Open("who programs rules, and which", NEEDS["rules"])
     cut = sum(chain.complete is not True for chain in index.chains.values())
     if cut:
@@ -188,12 +186,6 @@ def _open(
     if calico:
         yield from _open_of_calico(index, version, ipvs, whole)
     yield from _open_of_network(index)
-
-
-def has_no_rules(index: NodeIndex) -> bool:
-    """Whether it is known that the node has no rules: every program that prints them had nothing to ask."""
-    asked = [one for one in index.state.files if one.file.endswith(_RULE_COMMANDS)]
-    return not index.chains and bool(asked) and all(one.note and not one.problems for one in asked)
 
 
 def _open_of_calico(index: NodeIndex, version: VersionRange, ipvs: bool | None, whole: str) -> Iterator[Open]:

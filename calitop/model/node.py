@@ -8,8 +8,9 @@ from types import MappingProxyType
 from typing import Literal, NamedTuple
 
 from calitop.model.network import IpRule, Link, Neighbour, Route
-from calitop.model.rules import Chain, ChainKey, Ruleset, Side, TableKey
+from calitop.model.rules import Backend, Chain, ChainKey, Ruleset, Side, TableKey
 
+_BACKENDS: tuple[Backend, ...] = ("nft", "legacy", "native")
 _EMPTY: Mapping[str, int] = MappingProxyType({})
 _EMPTY_TEXT: Mapping[str, str] = MappingProxyType({})
 
@@ -186,6 +187,17 @@ class NodeState:
     """File names in /etc/cni/net.d."""
     warnings: tuple[str, ...] = ()
     """What the operator must know of the state as a whole (both backends hold rules …)."""
+
+    def knows_rules(self, backend: Backend) -> bool:
+        """Whether the IPv4 rules of a backend were read, or there surely are none."""
+        read = {(one.family, one.backend) for one in self.rulesets} | self.without_rules
+        return ("ipv4", backend) in read or ("inet", backend) in read
+
+    @property
+    def has_no_rules(self) -> bool:
+        """Whether no rule stands here for sure, in any backend."""
+        is_known = all(self.knows_rules(backend) for backend in _BACKENDS)
+        return is_known and not any(table.chains for one in self.rulesets for table in one.tables)
 
     def tables(self) -> list[tuple[TableKey, Ruleset]]:
         """Every table's key with the ruleset that holds it, in the order of the sources."""

@@ -34,7 +34,6 @@ class Decided(NamedTuple):
 
 
 _WIDTH = {"inet": 32, "inet6": 128}
-_VERSION = {"inet": 4, "inet6": 6}
 _ANY_PORTED = 6
 """A bitmap:port entry names no protocol; its key is read as TCP's, and so is every packet's."""
 _DEEPEST = 8

@@ -10,7 +10,7 @@ from calitop.cni.rule_index import RuleRef
 from calitop.explain.about import Asked
 from calitop.explain.about_marks import known_by
 from calitop.explain.hash_words import MORE_BROKEN, ChainHashes, HashVerdict, ipvs_words
-from calitop.explain.node_summary import NodeSummary, Owners, has_no_rules
+from calitop.explain.node_summary import NodeSummary, Owners
 from calitop.explain.plain_facts import chain_words, rule_place
 from calitop.explain.static_chains import StaticChain
 from calitop.explain.told import Told, ToldRule
@@ -121,7 +121,7 @@ def _programs(one: NodeSummary, width: int) -> Iterator[str]:
         yield f"  {one.version.words()}"
         yield from (f"    {words}: {_place(one, ref)}" for words, ref in one.version.proofs)
         yield f"  {ipvs_words(one.index)}"
-    if has_no_rules(one.index):
+    if one.index.state.has_no_rules:
         yield "  no rule of iptables or nft is here"
     yield from _wrapped(_NO_BPF if one.bpf is None else str(one.bpf), width, "  ")
 

@@ -50,7 +50,7 @@ def test_a_machine_without_rules_is_checked(netns: Namespace, tmp_path: Path) ->
     """And has as few tables afterwards as before."""
     for state in _both_ways(netns, tmp_path):
         assert state.rulesets == ()
-        assert [NodeFacts(state).knows_rules(backend) for backend in BACKENDS] == [True, True, True]
+        assert [state.knows_rules(backend) for backend in BACKENDS] == [True, True, True]
         assert not NodeFacts(state).lacks(("rules",))
         assert not [each for each in check([state]).not_checked if "rule" in each.needs]
     assert _tables(netns) == ""
@@ -66,7 +66,7 @@ def test_a_machine_with_one_backend(backend: str, netns: Namespace, tmp_path: Pa
             False,
             True,
         )
-        assert [NodeFacts(state).knows_rules(each) for each in BACKENDS[:2]] == [True, True]
+        assert [state.knows_rules(each) for each in BACKENDS[:2]] == [True, True]
         assert not [each for each in check([state]).not_checked if "both backends" in each.needs]
     assert _tables(netns) == before
 
